@@ -1,0 +1,11 @@
+"""Manipulation tasks behind one schema: ``import envs`` registers every id with Gymnasium.
+
+>>> import envs, gymnasium as gym
+>>> env = gym.make("Toy/reach-v0", observations=("proprio", "state"))
+"""
+
+from envs.registry import CARDS, SIMULATORS, card, installed, register_all
+
+__all__ = ["CARDS", "SIMULATORS", "card", "installed"]
+
+register_all()

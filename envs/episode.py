@@ -1,0 +1,137 @@
+"""Run one episode in chunks beside the simulator: the part of the engine that lives in a worker.
+
+A chunk of K actions is executed in one call, stops at the end of the episode, and computes only
+the observations that the policy will look at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from envs.base import ManipEnv
+from envs.schema import FlatObservation, ManigymError, SimulationError
+
+FLOAT_VECTORS = ("proprio", "state")
+
+
+@dataclass
+class EpisodeSummary:
+    """What an episode came to. Hashes chain over every step: all states, all actions.
+
+    ``trajectory``: when recorded, ``obs/<key>`` (T, ...), ``action`` (T, A), ``reward`` (T,) and
+    ``sim_state`` (T, D), each before the action of its step. ``frames``: the film, uint8
+    (H, W, 3) each.
+    """
+
+    success: bool
+    steps: int
+    total_reward: float
+    state_hash: str
+    action_hash: str
+    sim_seconds: float
+    trajectory: dict[str, np.ndarray] | None = None
+    frames: list[np.ndarray] = field(default_factory=list)
+    film_problem: str = ""
+
+
+@dataclass
+class Reply:
+    """Answer to a reset or a chunk: the newest observations, oldest first; a summary at the end."""
+
+    observations: list[FlatObservation]
+    summary: EpisodeSummary | None = None
+
+
+class EpisodeRunner:
+    """Drives one :class:`ManipEnv`; ``record`` keeps the trajectory, ``film`` keeps pictures."""
+
+    def __init__(self, env: ManipEnv) -> None:
+        self.env = env
+
+    def reset(self, seed: int, record: bool = False, film: bool = False) -> Reply:
+        """Start an episode; one observation comes back."""
+        started = perf_counter()
+        self._states, self._actions = (
+            hashlib.blake2b(digest_size=16),
+            hashlib.blake2b(digest_size=16),
+        )
+        self._rewards: list[float] = []
+        self._rows: list[dict[str, Any]] | None = [] if record else None
+        self._frames: list[np.ndarray] = []
+        self._film, self._film_problem = film, ""
+        self.env.reset(seed=seed)
+        self._latest = self._look()
+        self._note_state()
+        self._seconds = perf_counter() - started
+        return Reply([self._latest])
+
+    def run(self, actions: np.ndarray, n_obs: int = 1) -> Reply:
+        """Execute float32 (K, A); observe the last ``n_obs`` steps."""
+        started = perf_counter()
+        seen: list[FlatObservation] = []
+        over = False
+        for k, action in enumerate(actions):
+            self._record_before(action)
+            reward, terminated, truncated = self.env.advance(action)
+            self._rewards.append(reward)
+            self._actions.update(np.asarray(action, np.float32).tobytes())
+            self._note_state()
+            over = terminated or truncated
+            if over or k >= len(actions) - n_obs or self._rows is not None:
+                self._latest = self._look()
+                seen.append(self._latest)
+            if over:
+                break
+        self._seconds += perf_counter() - started
+        return Reply(seen[-n_obs:], self._summary() if over else None)
+
+    def _look(self) -> FlatObservation:
+        observation = self.env.observe_flat()
+        for key in FLOAT_VECTORS:
+            if key in observation and not np.isfinite(observation[key]).all():
+                raise SimulationError(
+                    f"{self.env.card.id}: the simulator returned non-finite {key}"
+                )
+        return observation
+
+    def _note_state(self) -> None:
+        self._states.update(self.env.state_bytes())
+        if self._film:
+            self._shoot()
+
+    def _shoot(self) -> None:
+        """One picture of the film; without a renderer the episode goes on and says so."""
+        try:
+            self._frames.append(self.env.render())
+        except ManigymError as problem:
+            self._film, self._film_problem = False, str(problem)
+
+    def _record_before(self, action: np.ndarray) -> None:
+        if self._rows is not None:
+            row = {
+                f"obs/{k}": v for k, v in self._latest.items() if k not in ("expert", "instruction")
+            }
+            clipped = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
+            self._rows.append(row | {"action": clipped, "sim_state": self.env.sim_state()})
+
+    def _summary(self) -> EpisodeSummary:
+        trajectory = None
+        if self._rows is not None:
+            trajectory = {key: np.stack([row[key] for row in self._rows]) for key in self._rows[0]}
+            trajectory["reward"] = np.array(self._rewards, np.float32)
+        return EpisodeSummary(
+            success=self.env.succeeded,
+            steps=len(self._rewards),
+            total_reward=float(np.sum(self._rewards)),
+            state_hash=self._states.hexdigest(),
+            action_hash=self._actions.hexdigest(),
+            sim_seconds=self._seconds,
+            trajectory=trajectory,
+            frames=self._frames,
+            film_problem=self._film_problem,
+        )

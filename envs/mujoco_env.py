@@ -1,0 +1,106 @@
+"""What every MuJoCo task shares: pictures, point clouds and the state vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from envs.base import ManipEnv
+from envs.point_cloud import camera_points, farthest_points
+from envs.rendering import OffscreenRenderer
+
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class MujocoEnv(ManipEnv):
+    """A task whose simulator keeps a ``mujoco.MjModel`` and ``mujoco.MjData``.
+
+    Subclasses provide ``model``, ``data`` (may be replaced at reset) and the remaining hooks;
+    ``base_body`` names the body whose frame point clouds are given in. ``_task_arrays()`` lists
+    model arrays that a reset changes (part of the state: snapshots and hashes include them).
+    """
+
+    base_body: str | None = None
+    model: mujoco.MjModel
+    data: mujoco.MjData
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._renderers: dict[tuple[int, int], OffscreenRenderer] = {}
+        self._rendered_model: mujoco.MjModel | None = None
+
+    def _task_arrays(self) -> list[np.ndarray]:
+        return []
+
+    def _scene_option(self) -> mujoco.MjvOption:
+        return mujoco.MjvOption()
+
+    def _physics(self) -> np.ndarray:
+        size = mujoco.mj_stateSize(self.model, _STATE)
+        extra = self._task_arrays()
+        state = np.empty(size + sum(a.size for a in extra))
+        mujoco.mj_getState(self.model, self.data, state[:size], _STATE)
+        offset = size
+        for array in extra:
+            state[offset : offset + array.size] = array.ravel()
+            offset += array.size
+        return state
+
+    def _set_physics(self, state: np.ndarray) -> None:
+        size = mujoco.mj_stateSize(self.model, _STATE)
+        offset = size
+        for array in self._task_arrays():
+            array[...] = state[offset : offset + array.size].reshape(array.shape)
+            offset += array.size
+        mujoco.mj_setState(self.model, self.data, state[:size], _STATE)
+        mujoco.mj_forward(self.model, self.data)
+
+    def sim_state(self) -> np.ndarray:
+        """float64 ``[time, qpos, qvel]``, the layout of robomimic and D4RL files."""
+        return np.concatenate([[self.data.time], self.data.qpos, self.data.qvel])
+
+    def _picture(self, kind: str, camera: str, size: tuple[int, int]) -> np.ndarray:
+        return getattr(self._renderer(size), kind)(self.data, camera)
+
+    def _renderer(self, size: tuple[int, int]) -> OffscreenRenderer:
+        if self._rendered_model is not self.model:
+            self._close_renderers()
+            self._rendered_model = self.model
+        if size not in self._renderers:
+            self._renderers[size] = OffscreenRenderer(
+                self.model, size, self.render_profile, self._scene_option()
+            )
+        return self._renderers[size]
+
+    def _point_cloud(self) -> np.ndarray:
+        """float32 (N, 6) from all chosen cameras, in the frame of ``base_body``."""
+        origin, axes = self._base_frame()
+        clouds = []
+        for name in self.cameras:
+            rgb, depth = (self._picture(kind, name, self.image_size) for kind in ("rgb", "depth"))
+            cam = self.data.camera(name)
+            fovy = float(self.model.cam_fovy[cam.id])
+            clouds.append(camera_points(rgb, depth, fovy, cam.xpos, cam.xmat.reshape(3, 3)))
+        cloud = self._crop(np.concatenate(clouds))
+        cloud[:, :3] = (cloud[:, :3] - origin) @ axes
+        return farthest_points(cloud, self.num_points).astype(np.float32)
+
+    def _crop(self, cloud: np.ndarray) -> np.ndarray:
+        """Points (M, 6) in the world frame that belong to the workspace; all by default."""
+        return cloud
+
+    def _base_frame(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.base_body is None:
+            return np.zeros(3), np.eye(3)
+        body = self.data.body(self.base_body)
+        return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
+
+    def _close_renderers(self) -> None:
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+
+    def close(self) -> None:
+        self._close_renderers()
