@@ -1,0 +1,111 @@
+"""What a policy is. No torch here, so that plain policies load anywhere.
+
+A policy object holds no episode state: everything that changes during an episode (its generator,
+its memory) lives in the state that :meth:`Policy.start` makes, so that a result cannot depend on
+which other episodes run beside it. Axes: B batch, O observed steps, H predicted steps, K executed
+steps, A action size.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from envs.schema import Interface, ManigymError
+
+if TYPE_CHECKING:
+    import torch
+
+    from policies.normalize import Normalizer
+
+Observations = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """What a policy needs from an environment and gives back.
+
+    ``observations``: modalities to ask for; ``env_options``: further ``gymnasium.make`` options the
+    policy was trained with (image size, cameras, render profile); ``n_obs`` = O; ``n_action`` = K.
+    """
+
+    observations: tuple[str, ...] = ()
+    n_obs: int = 1
+    n_action: int = 1
+    env_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Policy(ABC):
+    """Chooses action chunks."""
+
+    spec: PolicySpec
+    name: ClassVar[str] = ""
+
+    @classmethod
+    def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> Policy:
+        """The policy that ``--policy NAME --checkpoint FILE policy.KEY=VALUE`` asks for."""
+        if checkpoint is not None:
+            raise ManigymError(f"policy {cls.name!r} takes no checkpoint, got {checkpoint}")
+        try:
+            return cls(**options)
+        except TypeError as error:
+            raise ManigymError(f"policy {cls.name!r}: {error}") from None
+
+    @abstractmethod
+    def start(self, interface: Interface, seeds: Sequence[int]) -> list[Any]:
+        """One state per episode, seeded by ``seeds``; raises if ``interface`` does not fit."""
+
+    @abstractmethod
+    def act(self, observations: Observations, states: Sequence[Any]) -> np.ndarray:
+        """Observations ``key -> (B, O, ...)``, B states -> float32 actions (B, K, A) in [-1, 1]."""
+
+    def reset_seeds(self) -> list[int] | None:
+        """Start states this policy has to be run on; ``None``: whatever the plan says."""
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """What a leaderboard row says of this policy, e.g. ``{"nfe": 4}``."""
+        return {}
+
+
+class TrainablePolicy(Policy):
+    """A policy with a network that behaviour cloning can fit.
+
+    ``Config`` is a dataclass of plain values (the ``policy.*`` keys of the command line).
+    """
+
+    Config: ClassVar[type[Any]]
+    config: Any
+    module: torch.nn.Module
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: Any, interface: Interface, normalizer: Normalizer) -> Self:
+        """A fresh, untrained policy."""
+
+    @abstractmethod
+    def loss(
+        self,
+        batch: Mapping[str, Any],
+        teacher: torch.nn.Module,
+        generator: torch.Generator,
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Scalar loss and figures to log for a batch of windows.
+
+        ``batch``: ``{"obs": {key: (B, O, ...)}, "action": (B, H, A), "action_is_pad": (B, H)}``;
+        ``teacher``: the EMA copy of :attr:`module`; all randomness comes from ``generator``.
+        """
+
+    @abstractmethod
+    def save(self, path: Path, extra: Mapping[str, Any] | None = None) -> None:
+        """Write one self-contained checkpoint (weights, config, interface, normaliser)."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: Path) -> Self:
+        """Read :meth:`save`'s file; a foreign or truncated file raises ``ManigymError``."""

@@ -1,0 +1,135 @@
+"""Configuration of the ManiFlow policy: plain values, settable as `policy.KEY=VALUE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from envs.schema import ManigymError
+from policies.base import PolicySpec
+from policies.maniflow.encoders import check_modalities
+from policies.maniflow.objective import Objective
+from policies.maniflow.times import TimeSampling
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # For low-dimensional observations on one or two CPU cores: 1.0 M parameters.
+    "cpu_small": {"layers": 3, "width": 96, "heads": 4, "state_size": 96, "dropout": 0.0},
+    # ManiFlow's baseline (180 M with point clouds) and the size its configs call the largest
+    # (936 M): geyan21/ManiFlow_Policy, `config/maniflow_pointcloud_policy_robotwin.yaml`.
+    # Train them with horizon=16 n_action=15, or horizon=4 n_action=3 on Adroit, as upstream.
+    "base": {"layers": 12, "width": 768, "heads": 8, "state_size": 192, "dropout": 0.1},
+    "large": {"layers": 28, "width": 1152, "heads": 16, "state_size": 192, "dropout": 0.1},
+}
+
+INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call")
+"""What may be changed on a trained policy."""
+
+
+@dataclass
+class ManiFlowConfig:
+    """Everything that shapes the policy. `None` takes the value of the preset.
+
+    Upstream's names and values unless said: geyan21/ManiFlow_Policy, `maniflow/config/*.yaml`.
+    """
+
+    preset: str = "cpu_small"
+    # Modalities asked of the environment; they choose the encoder.
+    observations: list[str] = field(default_factory=lambda: ["proprio", "state"])
+    # Options of the environment; None keeps those of its task card. Size is (height, width).
+    cameras: list[str] | None = None
+    image_size: list[int] | None = None
+    num_points: int | None = None
+    # Steps observed (O), predicted (H) and executed (K <= H - O + 1).
+    n_obs: int = 2
+    horizon: int = 10
+    n_action: int = 8
+    # Euler steps of one call, and rows of a batch evaluated together. With one row the actions of
+    # an episode are the same bits whatever runs beside it; more are faster on a GPU and agree to
+    # rounding.
+    num_inference_steps: int = 10
+    rows_per_call: int = 1
+    # Network.
+    layers: int | None = None
+    width: int | None = None
+    heads: int | None = None
+    dropout: float | None = None
+    state_size: int | None = None
+    time_size: int = 128
+    qkv_bias: bool = True
+    qk_norm: bool = True
+    # Point clouds: tokens per step, and whether to use colours.
+    points: int = 128
+    point_colors: bool = False
+    augment: bool = True
+    # Objective. consistency_ratio=0 is plain flow matching.
+    consistency_ratio: float = 0.25
+    flow_time: str = "beta"
+    consistency_time: str = "discrete"
+    target: str = "relative"
+    denoise_timesteps: int = 10
+    # Normalisation of single keys, e.g. {"action": "identity"}; others take `default_mode`.
+    normalization: dict[str, str] = field(default_factory=dict)
+    init_seed: int = 0
+
+    def resolved(self) -> ManiFlowConfig:
+        """A copy with the preset's values filled in and everything checked."""
+        if self.preset not in PRESETS:
+            raise ManigymError(
+                f"policy.preset must be one of {', '.join(PRESETS)}; got {self.preset!r}"
+            )
+        preset = PRESETS[self.preset]
+        filled = replace(self, **{k: v for k, v in preset.items() if getattr(self, k) is None})
+        filled.check()
+        return filled
+
+    def check(self) -> None:
+        """Raise for values that cannot work together."""
+        check_modalities(self.observations)
+        counts = ("n_obs", "horizon", "n_action", "num_inference_steps", "rows_per_call", "points")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ManigymError(f"policy.{name} must be at least 1, got {getattr(self, name)}")
+        most = self.horizon - self.n_obs + 1
+        if self.n_action > most:
+            raise ManigymError(
+                f"policy.n_action={self.n_action} does not fit: of horizon={self.horizon} "
+                f"predicted steps the first {self.n_obs - 1} are past (n_obs={self.n_obs}), so at "
+                f"most {most} can be executed. Lower n_action or raise horizon to "
+                f"{self.n_action + self.n_obs - 1}"
+            )
+        try:
+            self.objective()
+        except ValueError as error:
+            raise ManigymError(f"policy.{error}") from None
+
+    def objective(self) -> Objective:
+        """The training objective these values describe."""
+        return Objective(
+            self.consistency_ratio,
+            self.flow_time,
+            self.consistency_time,
+            self.target,
+            TimeSampling(divisions=self.denoise_timesteps),
+        )
+
+    def spec(self) -> PolicySpec:
+        """What to ask of the environment."""
+        wanted = {
+            "cameras": self.cameras,
+            "image_size": self.image_size,
+            "num_points": self.num_points,
+        }
+        options = {key: value for key, value in wanted.items() if value is not None}
+        return PolicySpec(tuple(self.observations), self.n_obs, self.n_action, options)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ManiFlowConfig:
+        """From the values of a checkpoint; a key this version does not know is an error."""
+        unknown = sorted(set(data) - {f.name for f in fields(cls)})
+        if unknown:
+            raise ManigymError(
+                f"the checkpoint has settings this version does not know: {', '.join(unknown)}; "
+                "use the version that wrote it, or train anew"
+            )
+        return cls(**data)

@@ -1,0 +1,59 @@
+"""The module that is trained: normaliser, observation encoder and velocity network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from envs.schema import Interface
+from policies.maniflow.config import ManiFlowConfig
+from policies.maniflow.ditx import DiTX, DiTXConfig
+from policies.maniflow.encoders import build_encoder, used_keys
+from policies.normalize import Normalizer
+
+
+class ManiFlowNetwork(nn.Module):
+    """Observations in physical units -> context tokens; and the velocity network on top."""
+
+    def __init__(
+        self, config: ManiFlowConfig, interface: Interface, normalizer: Normalizer
+    ) -> None:
+        """`config` must be resolved."""
+        super().__init__()
+        assert config.layers and config.width and config.heads and config.state_size
+        assert config.dropout is not None
+        self.normalizer = normalizer
+        self.encoder = build_encoder(
+            used_keys(config.observations, interface, config.cameras),
+            interface,
+            config.n_obs,
+            state_size=config.state_size,
+            points=config.points,
+            point_colors=config.point_colors,
+        )
+        self.transformer = DiTX(
+            DiTXConfig(
+                action_size=interface.action_size,
+                horizon=config.horizon,
+                context_size=self.encoder.size,
+                context_length=self.encoder.length,
+                layers=config.layers,
+                width=config.width,
+                heads=config.heads,
+                time_size=config.time_size,
+                dropout=config.dropout,
+                qkv_bias=config.qkv_bias,
+                qk_norm=config.qk_norm,
+            )
+        )
+
+    def encode(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """key -> (B, O, ...) to context tokens (B, L, C)."""
+        return self.encoder({k: self.normalizer.normalize(k, v) for k, v in obs.items()})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device

@@ -1,0 +1,92 @@
+"""Point clouds to tokens: one token per point, without pooling.
+
+Sizes as in geyan21/ManiFlow_Policy, `model/vision_3d/pointnet_extractor.py`: per-point MLP,
+projection to 128 with LayerNorm; low-dimensional observations through an MLP to 64 and appended to
+every point. Hence tokens of 192, or of 128 without low-dimensional observations.
+Axes: B batch, O observed steps, N points, P sampled points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from envs.schema import Interface, ManigymError
+from policies.maniflow.vectors import VectorInput, vector_mlp
+
+POINT_TOKEN = 128
+STATE_TOKEN = 64
+
+
+@torch.no_grad()
+def farthest_points(xyz: Tensor, count: int) -> Tensor:
+    """Indices (B, count) of farthest-point sampling in clouds (B, N, 3), starting at point 0.
+
+    Every next point is the one farthest from all chosen ones, so the result has no randomness.
+    """
+    rows = torch.arange(len(xyz), device=xyz.device)
+    chosen = torch.zeros(len(xyz), count, dtype=torch.long, device=xyz.device)
+    nearest = torch.full(xyz.shape[:2], torch.inf, dtype=xyz.dtype, device=xyz.device)
+    for i in range(1, count):
+        newest = xyz[rows, chosen[:, i - 1]]
+        nearest = torch.minimum(nearest, (xyz - newest[:, None]).square().sum(-1))
+        chosen[:, i] = nearest.argmax(-1)
+    return chosen
+
+
+def sample_points(cloud: Tensor, count: int) -> Tensor:
+    """Clouds (B, N, C) -> (B, count, C)."""
+    if cloud.shape[1] == count:
+        return cloud
+    index = farthest_points(cloud[..., :3], count)
+    return cloud.gather(1, index[..., None].expand(-1, -1, cloud.shape[-1]))
+
+
+def point_mlp(colors: bool) -> nn.Sequential:
+    """(..., 3 or 6) -> (..., 128) through 64-128-256 for xyz, 64-128-256-512 with colours."""
+    layers: list[nn.Module] = []
+    size = 6 if colors else 3
+    for hidden in (64, 128, 256):
+        layers += [nn.Linear(size, hidden), nn.LayerNorm(hidden), nn.ReLU()]
+        size = hidden
+    if colors:
+        layers.append(nn.Linear(size, 512))
+        size = 512
+    return nn.Sequential(*layers, nn.Linear(size, POINT_TOKEN), nn.LayerNorm(POINT_TOKEN))
+
+
+class PointEncoder(nn.Module):
+    """One token per sampled point and observed step.
+
+    Sampling is by distance in normalised coordinates, as upstream.
+    """
+
+    def __init__(
+        self, interface: Interface, vectors: VectorInput, n_obs: int, points: int, colors: bool
+    ) -> None:
+        super().__init__()
+        (available, channels), _ = interface.observation["point_cloud"]
+        if colors and channels < 6:
+            raise ManigymError(
+                f"point_colors needs clouds of 6 channels, {interface.env} gives {channels}; "
+                "set policy.point_colors=false"
+            )
+        self.channels = 6 if colors else 3
+        self.points = min(points, available)
+        self.length = n_obs * self.points
+        self.size = POINT_TOKEN + (STATE_TOKEN if vectors.size else 0)
+        self.vectors = vectors
+        self.point_mlp = point_mlp(colors)
+        self.state_mlp = vector_mlp(vectors.size, STATE_TOKEN) if vectors.size else None
+
+    def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """key -> (B, O, ...), clouds (B, O, N, 3 or 6), to tokens (B, O * P, size)."""
+        cloud = obs["point_cloud"]
+        picked = sample_points(cloud.flatten(0, 1)[..., : self.channels], self.points)
+        tokens = self.point_mlp(picked).unflatten(0, cloud.shape[:2])
+        if self.state_mlp is not None:
+            state = self.state_mlp(self.vectors(obs))[:, :, None].expand(-1, -1, self.points, -1)
+            tokens = torch.cat((tokens, state), dim=-1)
+        return tokens.flatten(1, 2)

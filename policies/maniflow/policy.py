@@ -1,0 +1,205 @@
+"""ManiFlow: flow matching with consistency training on a DiT-X transformer (arXiv 2509.01819).
+
+Axes: B batch, O observed steps, H predicted steps, K executed steps, A action size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from envs.schema import Interface, ManigymError
+from policies.base import Observations, TrainablePolicy
+from policies.checkpoint import read_checkpoint, write_checkpoint
+from policies.maniflow.augment import augment
+from policies.maniflow.config import INFERENCE_KEYS, ManiFlowConfig
+from policies.maniflow.encoders import trained_options, used_keys
+from policies.maniflow.network import ManiFlowNetwork
+from policies.maniflow.objective import maniflow_loss
+from policies.maniflow.sampler import sample
+from policies.maniflow.seeding import draw_seed, seeded
+from policies.normalize import Normalizer
+
+
+@dataclass
+class EpisodeState:
+    """All that an episode carries from one call to the next: the source of its noise."""
+
+    generator: torch.Generator
+
+
+class ManiFlowPolicy(TrainablePolicy):
+    """Predicts H steps from O observations and executes K of them."""
+
+    name = "maniflow"
+    Config = ManiFlowConfig
+    config: ManiFlowConfig
+    module: nn.Module
+
+    def __init__(
+        self, config: ManiFlowConfig, interface: Interface, module: ManiFlowNetwork
+    ) -> None:
+        self.config = config
+        self.interface = interface
+        self.module = module
+        self.keys = used_keys(config.observations, interface, config.cameras)
+        spec = config.spec()
+        options = {**spec.env_options, **trained_options(self.keys, interface)}
+        self.spec = replace(spec, env_options=options)
+
+    @classmethod
+    def build(cls, config: ManiFlowConfig, interface: Interface, normalizer: Normalizer) -> Self:
+        """A fresh policy; `config.init_seed` alone decides its weights."""
+        config = config.resolved()
+        with seeded(config.init_seed):
+            return cls(config, interface, ManiFlowNetwork(config, interface, normalizer))
+
+    @classmethod
+    def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> Self:
+        """A trained policy, with some of `INFERENCE_KEYS` changed."""
+        if checkpoint is None:
+            raise ManigymError(f"policy {cls.name!r} must be trained first; give --checkpoint FILE")
+        return cls.load(checkpoint).with_options(options)
+
+    @property
+    def network(self) -> ManiFlowNetwork:
+        """The module, by its own type."""
+        return cast(ManiFlowNetwork, self.module)
+
+    def with_options(self, options: Mapping[str, Any]) -> Self:
+        """The same network, used with other inference settings."""
+        fixed = sorted(set(options) - set(INFERENCE_KEYS))
+        if fixed:
+            raise ManigymError(
+                f"policy.{fixed[0]} is fixed by training; a checkpoint takes only "
+                f"{', '.join(INFERENCE_KEYS)}. Train anew to change it"
+            )
+        return type(self)(replace(self.config, **options).resolved(), self.interface, self.network)
+
+    def start(self, interface: Interface, seeds: Sequence[int]) -> list[EpisodeState]:
+        """One state per seed, after checking that the policy fits the environment."""
+        self._check(interface)
+        return [EpisodeState(torch.Generator().manual_seed(seed)) for seed in seeds]
+
+    def act(self, observations: Observations, states: Sequence[EpisodeState]) -> np.ndarray:
+        """Observations key -> (B, O, ...) and B states -> float32 actions (B, K, A) in [-1, 1].
+
+        Every row draws its noise from its own state, whatever the batch.
+        """
+        self.module.eval()
+        self._check_batch(observations, len(states))
+        size = (self.config.horizon, self.interface.action_size)
+        noise = torch.stack([torch.randn(size, generator=s.generator) for s in states])
+        rows = self.config.rows_per_call
+        starts = range(0, len(states), rows)
+        chunks = [self._predict(observations, noise, slice(at, at + rows)) for at in starts]
+        first = self.config.n_obs - 1
+        chosen = torch.cat(chunks)[:, first : first + self.config.n_action]
+        return chosen.clamp(-1, 1).numpy()
+
+    @torch.inference_mode()
+    def _predict(self, observations: Observations, noise: Tensor, rows: slice) -> Tensor:
+        """Unnormalised actions (b, H, A) of some rows, on the CPU."""
+        network = self.network
+        device = network.device
+        obs = {key: torch.tensor(observations[key][rows], device=device) for key in self.keys}
+        actions = sample(
+            network.transformer,
+            network.encode(obs),
+            noise[rows].to(device),
+            self.config.num_inference_steps,
+            self.config.target,
+        )
+        return network.normalizer.unnormalize("action", actions).float().cpu()
+
+    def loss(
+        self, batch: Mapping[str, Any], teacher: nn.Module, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Scalar loss of a batch of windows; augments only while the module is in train mode.
+
+        The teacher's transformer gives the consistency targets from the student's context tokens.
+        """
+        network = self.network
+        device = network.device
+        obs = {key: torch.as_tensor(batch["obs"][key], device=device) for key in self.keys}
+        actions = torch.as_tensor(batch["action"], device=device)
+        if self.config.augment and network.training:
+            obs = augment(obs, generator)
+        drops = bool(self.config.dropout) and network.training
+        with seeded(draw_seed(generator), device) if drops else nullcontext():
+            return maniflow_loss(
+                network.transformer,
+                cast(ManiFlowNetwork, teacher).transformer,
+                network.normalizer.normalize("action", actions),
+                network.encode(obs),
+                self.config.objective(),
+                generator,
+            )
+
+    def save(self, path: Path, extra: Mapping[str, Any] | None = None) -> None:
+        """Write one self-contained checkpoint; `extra` holds plain values and tensors."""
+        content = {
+            "policy": self.name,
+            "config": asdict(self.config),
+            "interface": self.interface.to_dict(),
+            "normalizer": self.network.normalizer.to_dict(),
+            "weights": self.module.state_dict(),
+        }
+        write_checkpoint(path, {**(extra or {}), **content})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote, on the CPU, in eval mode."""
+        content = read_checkpoint(path, cls.name)
+        policy = cls.build(
+            ManiFlowConfig.from_dict(content["config"]),
+            Interface.from_dict(content["interface"]),
+            Normalizer.from_dict(content["normalizer"]),
+        )
+        try:
+            policy.module.load_state_dict(content["weights"])
+        except RuntimeError as error:
+            raise ManigymError(
+                f"the weights in {path} do not fit its own settings ({error}); train anew"
+            ) from error
+        policy.module.eval()
+        return policy
+
+    def describe(self) -> dict[str, Any]:
+        """Number of function evaluations per call."""
+        return {"nfe": self.config.num_inference_steps}
+
+    def _check(self, interface: Interface) -> None:
+        """Raise unless the environment gives what the policy was trained with."""
+        trained = self.interface
+        if interface.action_size != trained.action_size:
+            raise ManigymError(
+                f"{interface.env} takes actions of size {interface.action_size}, but this policy "
+                f"was trained for {trained.action_size} ({trained.env}); use a checkpoint trained "
+                f"on {interface.env}"
+            )
+        for key in self.keys:
+            shape, found = trained.observation[key][0], interface.observation.get(key)
+            if found is None or tuple(found[0]) != tuple(shape):
+                got = "nothing" if found is None else f"shape {tuple(found[0])}"
+                raise ManigymError(
+                    f"{interface.env} gives {got} for observation {key!r}, but this policy was "
+                    f"trained with shape {tuple(shape)} ({trained.env}); use the options it was "
+                    f"trained with {dict(self.spec.env_options)} or another checkpoint"
+                )
+
+    def _check_batch(self, observations: Observations, rows: int) -> None:
+        for key in self.keys:
+            want = (rows, self.config.n_obs, *self.interface.observation[key][0])
+            got = np.shape(observations[key]) if key in observations else None
+            if got != want:
+                raise ValueError(
+                    f"observation {key!r}: expected (B, O, ...) = {want}, got shape {got}"
+                )

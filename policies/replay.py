@@ -1,0 +1,68 @@
+"""Recorded actions played back from the start states they were recorded in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from envs.schema import Interface, ManigymError
+from policies.base import Observations, Policy, PolicySpec
+
+
+@dataclass
+class ReplayState:
+    """The recorded actions (T, A) of one episode and the next step to play."""
+
+    actions: np.ndarray
+    step: int = 0
+
+
+class ReplayPolicy(Policy):
+    """Plays episodes of a trajectory store (``policy.data=DIR``), matched by reset seed.
+
+    On the recording machine a replay reproduces the recorded episodes bit for bit; a success rate
+    below the recording's tells that the simulator or its settings are not the same. After the last
+    recorded action the last one is repeated.
+    """
+
+    def __init__(self, data: str) -> None:
+        self.spec = PolicySpec()
+        folder = Path(data)
+        if not (folder / "index.npz").is_file():
+            raise ManigymError(
+                f"policy.data={data}: no trajectory store there (index.npz is missing); "
+                "make one with: python -m benchmark collect --env ID"
+            )
+        with np.load(folder / "index.npz") as index:
+            ends, seeds = index["episode_ends"], index["seed"]
+        actions = np.load(folder / "action.npy", mmap_mode="r")
+        starts = np.concatenate([[0], ends[:-1]])
+        self._episodes = {
+            int(seed): actions[a:b] for seed, a, b in zip(seeds, starts, ends, strict=True)
+        }
+
+    def reset_seeds(self) -> list[int]:
+        return list(self._episodes)
+
+    def start(self, interface: Interface, seeds: Sequence[int]) -> list[ReplayState]:
+        missing = [s for s in seeds if s not in self._episodes]
+        if missing:
+            raise ManigymError(f"no recorded episode starts from seed {missing[0]}")
+        states = [ReplayState(self._episodes[s]) for s in seeds]
+        wrong = next((s for s in states if s.actions.shape[1] != interface.action_size), None)
+        if wrong is not None:
+            raise ManigymError(
+                f"recorded actions have {wrong.actions.shape[1]} dimensions, "
+                f"{interface.env} takes {interface.action_size}"
+            )
+        return states
+
+    def act(self, observations: Observations, states: Sequence[ReplayState]) -> np.ndarray:
+        chunks = []
+        for state in states:
+            chunks.append(state.actions[min(state.step, len(state.actions) - 1)][None])
+            state.step += 1
+        return np.stack(chunks).astype(np.float32)
