@@ -1,0 +1,38 @@
+"""Arguments that mean the same in every command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DEFAULT_OUT = Path("runs")
+
+
+def positive(text: str) -> int:
+    """An integer of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    return value
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """``--out``, ``--seed``, ``--workers``."""
+    parser.add_argument(
+        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="root of every random stream (default 0)"
+    )
+    parser.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="simulator processes (default 1)"
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser, sections: str) -> None:
+    """``--config FILE``, and a line of help on ``section.key=value``."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings by section")
+    parser.epilog = f"Further settings as section.key=value; sections: {sections}."

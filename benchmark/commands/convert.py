@@ -1,0 +1,83 @@
+"""robomimic HDF5 to a trajectory store, or a store to HDF5: the ending of the target decides.
+
+python -m benchmark convert demo.hdf5 my_store --env Robomimic/lift-v0
+python -m benchmark convert my_store demo.hdf5
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmark.data.robomimic import export, import_
+from benchmark.data.robomimic_layout import plain_layout, robosuite_layout
+from benchmark.data.splits import split_store
+from benchmark.data.store import TrajectoryStore
+from envs import card
+from envs.schema import ManigymError, TaskCard
+
+HDF5 = (".hdf5", ".h5")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--env", metavar="ID", help="task of an HDF5 file, e.g. Robomimic/lift-v0")
+    parser.add_argument("--filter-key", metavar="NAME", help="keep the demos of mask/NAME")
+    parser.add_argument("--pictures", action="store_true", help="also read the task's cameras")
+    parser.add_argument("--next-obs", action="store_true", help="write next_obs (doubles the file)")
+
+
+def main(args: argparse.Namespace) -> int:
+    if not args.source.exists():
+        raise ManigymError(f"{args.source}: no such file or folder")
+    if args.source.suffix in HDF5:
+        _read(args)
+    elif args.target.suffix in HDF5:
+        _write(args)
+    else:
+        raise ManigymError(
+            f"one side must end in {' or '.join(HDF5)}: got {args.source} and {args.target}"
+        )
+    print(args.target)
+    return 0
+
+
+def arm_count(task: TaskCard) -> int:
+    """Arms of a task, counted by their grippers."""
+    return sum(group.mode == "gripper_opening" for group in task.action.groups)
+
+
+def _read(args: argparse.Namespace) -> None:
+    if args.env is None:
+        raise ManigymError("--env ID is needed to read an HDF5 file, e.g. --env Robomimic/lift-v0")
+    task = card(args.env)
+    layout = robosuite_layout(arm_count(task), task.cameras if args.pictures else ())
+    import_(
+        args.source,
+        args.target,
+        env=task.id,
+        layout=layout,
+        fps=task.protocol().control_hz,
+        filter_key=args.filter_key,
+        action_spec=asdict(task.action),
+    ).verify()
+
+
+def _write(args: argparse.Namespace) -> None:
+    store = TrajectoryStore.open(args.source)
+    task = card(store.header.env)
+    cameras = tuple(
+        k.removeprefix("obs/rgb/") for k in store.header.keys if k.startswith("obs/rgb/")
+    )
+    has_state = "obs/state" in store.header.keys
+    robosuite = task.simulator == "Robomimic"
+    layout = (
+        robosuite_layout(arm_count(task), cameras, state=has_state)
+        if robosuite
+        else plain_layout(store)
+    )
+    export(
+        store, args.target, layout=layout, split=split_store(store, seed=0), next_obs=args.next_obs
+    )

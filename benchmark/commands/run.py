@@ -1,0 +1,140 @@
+"""Evaluate a policy, append one row per task to leaderboard.csv, print the table.
+
+Without --env: a quick suite, one task per simulator that is installed. Without --checkpoint, a
+trainable policy is trained first from (cached) expert demonstrations. Interrupted, the same command
+continues where it stopped; results do not depend on --workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import policies
+from benchmark.commands.arguments import add_common, add_settings, positive
+from benchmark.config import RunSettings, parse
+from benchmark.evaluate import Evaluation, evaluate, missing_episodes
+from benchmark.leaderboard import append_row, read_rows, table
+from benchmark.pipeline import Recipe, trained
+from benchmark.provenance import config_hash, file_hash
+from benchmark.records import RunFolder
+from envs import CARDS, card, installed
+from envs.schema import ManigymError
+from policies.base import Policy, TrainablePolicy
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--policy", required=True, metavar="NAME", help="see: python -m benchmark list"
+    )
+    parser.add_argument("--env", nargs="+", metavar="ID", help="tasks (default: the quick suite)")
+    parser.add_argument(
+        "--episodes", type=positive, default=50, metavar="N", help="per task (default 50)"
+    )
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="trained weights")
+    parser.add_argument(
+        "--demonstrations", type=positive, metavar="N", help="expert episodes, when training first"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="run finished episodes again")
+    add_common(parser)
+    add_settings(
+        parser,
+        "policy (the policy's own), env (options of gymnasium.make), "
+        "run (execute, ensemble, videos), "
+        "training and data (when training first)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    policy_class = policies.get(args.policy)
+    env_ids = [card(env_id).id for env_id in args.env or quick_suite()]
+    if args.checkpoint is not None and not args.checkpoint.is_file():
+        raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
+    kinds = {"run": RunSettings, "env": None, "policy": None, "training": None, "data": None}
+    settings = parse(kinds, args.settings, args.config)
+    jobs = [_job(args, policy_class, settings, env_id) for env_id in env_ids]
+    folder = _folder(args, settings, jobs)
+    if not args.overwrite and not any(missing_episodes(job, folder) for job in jobs):
+        raise ManigymError(
+            f"{folder.path} already holds this run ({args.episodes} episodes per task); "
+            "--episodes adds more, --overwrite runs it again, --out writes elsewhere"
+        )
+    board = args.out / "leaderboard.csv"
+    for job in jobs:
+        append_row(board, evaluate(job, folder))
+    rows = [row for row in read_rows(board) if row["run"] == folder.path.name]
+    print(f"\n{table(rows[-len(jobs) :])}\n\n{board}   records and films: {folder.path}")
+    return 0
+
+
+def quick_suite() -> list[str]:
+    """One task per installed simulator: those whose card says so, else the toy."""
+    quick = [c.id for c in CARDS.values() if c.quick and installed(c.id)]
+    return quick or [next(iter(CARDS))]
+
+
+def _job(
+    args: argparse.Namespace, policy_class: type[Policy], settings: Mapping[str, Any], env_id: str
+) -> Evaluation:
+    checkpoint = args.checkpoint
+    options = settings["policy"]
+    if checkpoint is None and issubclass(policy_class, TrainablePolicy):
+        checkpoint, options = _train_first(args, policy_class, settings, env_id), {}
+    return Evaluation(
+        env=env_id,
+        policy=policy_class.from_options(checkpoint, options),
+        policy_name=args.policy,
+        episodes=args.episodes,
+        seed=args.seed,
+        workers=args.workers,
+        settings=settings["run"],
+        env_options=settings["env"],
+        checkpoint=checkpoint,
+    )
+
+
+def _train_first(
+    args: argparse.Namespace,
+    policy_class: type[TrainablePolicy],
+    settings: Mapping[str, Any],
+    env_id: str,
+) -> Path:
+    print(f"no --checkpoint: first {args.policy} is trained on {env_id} from expert demonstrations")
+    wanted = ("policy.", "training.", "data.")
+    recipe = Recipe(
+        policy=args.policy,
+        policy_class=policy_class,
+        env=env_id,
+        out=args.out,
+        seed=args.seed,
+        workers=args.workers,
+        demonstrations=args.demonstrations,
+        overrides=[s for s in args.settings if s.startswith(wanted)],
+        env_options=settings["env"],
+    )
+    return trained(recipe)[0]
+
+
+def _folder(
+    args: argparse.Namespace, settings: Mapping[str, Any], jobs: list[Evaluation]
+) -> RunFolder:
+    """The run's folder, named after what determines its results."""
+    config = {
+        "policy": args.policy,
+        "tasks": {
+            job.env: file_hash(job.checkpoint) if job.checkpoint is not None else None
+            for job in jobs
+        },
+        "seed": args.seed,
+        "policy_options": settings["policy"],
+        "env": settings["env"],
+        "execute": settings["run"].execute,
+        "ensemble": settings["run"].ensemble,
+    }
+    path = args.out / f"{args.policy}-{config_hash(config)}"
+    if args.overwrite and path.exists():
+        shutil.rmtree(path)
+    return RunFolder(path, config)

@@ -1,0 +1,137 @@
+"""Typed settings: dataclasses with defaults, a YAML file, ``section.key=value`` on top.
+
+Unknown keys and values of the wrong type are errors that name the nearest key.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from envs.schema import ManigymError
+
+
+@dataclass
+class RunSettings:
+    """``run.*``: how chunks are executed (``benchmark.chunking``) and how many films are kept."""
+
+    execute: int | None = None
+    ensemble: str | None = None
+    videos: int = 2
+
+
+@dataclass
+class DataSettings:
+    """``data.*``: which demonstrations train and which validate.
+
+    Of the first ``episodes`` (all by default) ``val_fraction`` of the groups is held out, then
+    ``max_train`` caps the rest: subsets are nested and validation never changes with the cap.
+    ``in_memory`` copies the arrays to RAM instead of reading memory maps.
+    """
+
+    episodes: int | None = None
+    split_seed: int = 0
+    val_fraction: float = 0.1
+    max_train: int | None = None
+    in_memory: bool = True
+
+
+@dataclass
+class TrainingSettings:
+    """``training.*``: behaviour cloning. Defaults suit the CPU-small presets.
+
+    ``ema_power``: decay at step s is ``1 - (1 + s) ** -ema_power``, at most ``ema_max``.
+    ``precision``: ``auto`` is bfloat16 on a GPU and float32 on a CPU.
+    """
+
+    steps: int = 3000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    weight_decay: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.95)
+    gradient_clip: float = 1.0
+    ema_power: float = 0.75
+    ema_max: float = 0.9999
+    validate_every: int = 500
+    save_every: int = 500
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    wandb: bool = False
+
+
+def parse(
+    sections: Mapping[str, type[Any] | None], overrides: Sequence[str], file: Path | None = None
+) -> dict[str, Any]:
+    """Settings by section: a dataclass instance, or a plain dict where the schema is ``None``.
+
+    Later sources win: defaults, ``file`` (YAML), ``overrides`` (``section.key=value``).
+    """
+    schema = {name: OmegaConf.structured(kind) if kind else {} for name, kind in sections.items()}
+    config: Any = OmegaConf.create(schema)
+    OmegaConf.set_struct(config, True)
+    for name, kind in sections.items():
+        OmegaConf.set_struct(config[name], kind is not None)
+    for source in _sources(overrides, file):
+        _check_keys(config, source)
+        try:
+            config = OmegaConf.merge(config, source)
+        except OmegaConfBaseException as error:
+            raise ManigymError(f"bad setting: {str(error).splitlines()[0]}") from None
+    return {name: OmegaConf.to_object(config[name]) for name in sections}
+
+
+def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as plain nested data, for hashing and for ``config.yaml``."""
+    return {
+        k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v
+        for k, v in settings.items()
+    }
+
+
+def _sources(overrides: Sequence[str], file: Path | None) -> list[DictConfig]:
+    found = []
+    if file is not None:
+        try:
+            loaded = OmegaConf.load(file)
+        except FileNotFoundError:
+            raise ManigymError(f"no configuration file at {file}") from None
+        except Exception as error:  # yaml raises its own family
+            raise ManigymError(f"{file} is not valid YAML: {error}") from None
+        if not isinstance(loaded, DictConfig):
+            raise ManigymError(
+                f"{file} must hold sections of key: value, got a {type(loaded).__name__}"
+            )
+        found.append(loaded)
+    bad = [o for o in overrides if "=" not in o or "." not in o.split("=")[0]]
+    if bad:
+        raise ManigymError(
+            f"{bad[0]!r} is not a setting; write section.key=value, e.g. training.steps=2000"
+        )
+    return [*found, OmegaConf.from_dotlist(list(overrides))]
+
+
+def _check_keys(config: Any, source: DictConfig) -> None:
+    for section, values in source.items():
+        if section not in config:
+            raise ManigymError(_unknown("section", str(section), [str(s) for s in config]))
+        if OmegaConf.is_struct(config[section]):
+            for key in values:
+                if key not in config[section]:
+                    raise ManigymError(
+                        _unknown(f"key in {section!r}", str(key), [str(k) for k in config[section]])
+                    )
+
+
+def _unknown(what: str, got: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(got, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what}: {got!r}{hint} Known: {', '.join(known)}"

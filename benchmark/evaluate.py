@@ -1,0 +1,139 @@
+"""Evaluate one policy on one task: the episodes still missing, then the leaderboard row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmark.config import RunSettings
+from benchmark.leaderboard import Row, outcome_figures
+from benchmark.plan import SEED_RULE, PlannedEpisode, plan_episodes, plan_from_seeds
+from benchmark.provenance import code_version, file_hash, machine, now, package_versions, slug
+from benchmark.records import EpisodeRecord, RunFolder
+from benchmark.rollout import Outcome, RolloutOptions, rollout
+from benchmark.video import write_video
+from envs import card
+from envs.pool import make_pool
+from policies.base import Policy
+
+TRIES = 2  # an episode that ended in an error is tried once more
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy, a task, and how many episodes from which seed."""
+
+    env: str
+    policy: Policy
+    policy_name: str
+    episodes: int
+    seed: int
+    workers: int
+    settings: RunSettings
+    env_options: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: Path | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """``gymnasium.make`` options: what the policy needs, then what the user said."""
+        spec = self.policy.spec
+        return {**spec.env_options, **self.env_options, "observations": spec.observations}
+
+    def plan(self) -> list[PlannedEpisode]:
+        seeds = self.policy.reset_seeds()
+        if seeds is not None:
+            return plan_from_seeds(self.env, seeds[: self.episodes])
+        return plan_episodes(self.env, "test", self.episodes, self.seed)
+
+
+def missing_episodes(job: Evaluation, folder: RunFolder) -> list[PlannedEpisode]:
+    """Planned episodes without a good record."""
+    done = {r.episode for r in folder.records() if r.env == job.env and r.status == "ok"}
+    return [e for e in job.plan() if e.index not in done]
+
+
+def evaluate(job: Evaluation, folder: RunFolder) -> Row:
+    """Run what is missing in ``folder`` and return the row of the whole plan."""
+    started, ran = perf_counter(), 0
+    options = RolloutOptions(job.settings.execute, job.settings.ensemble, film=job.settings.videos)
+    missing = missing_episodes(job, folder)
+    if missing:
+        with (
+            make_pool(job.env, job.options, min(job.workers, len(missing))) as pool,
+            tqdm(
+                total=job.episodes, initial=job.episodes - len(missing), desc=job.env, unit="ep"
+            ) as bar,
+        ):
+            started = perf_counter()
+            for _ in range(TRIES):
+                todo = missing_episodes(job, folder)
+                rollout(pool, job.policy, todo, _recorder(job, folder, bar), options)
+                ran += len(todo)
+    return _row(job, folder, ran / (perf_counter() - started) * 3600 if ran else None)
+
+
+def _recorder(job: Evaluation, folder: RunFolder, bar: Any) -> Callable[[Outcome], None]:
+    good = [r for r in folder.records() if r.env == job.env and r.status == "ok"]
+    tally = {"successes": sum(bool(r.success) for r in good), "episodes": len(good)}
+
+    def record(outcome: Outcome) -> None:
+        entry = EpisodeRecord.of(outcome, _film(job, folder, outcome))
+        folder.append(entry)
+        if outcome.failure is not None:
+            folder.log_error(entry, outcome.failure.details)
+            tqdm.write(f"{job.env} episode {entry.episode}: {entry.error}")
+            return
+        tally["successes"] += bool(entry.success)
+        tally["episodes"] += 1
+        bar.update()
+        bar.set_postfix(success=f"{tally['successes']}/{tally['episodes']}")
+
+    return record
+
+
+def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:
+    summary = outcome.summary
+    if summary is not None and summary.film_problem:
+        tqdm.write(f"no film of episode {outcome.episode.index}: {summary.film_problem}")
+    if summary is None or not summary.frames:
+        return None
+    name = f"videos/{slug(job.env)}-{outcome.episode.index:04d}.mp4"
+    rate = card(job.env).protocol(job.env_options.get("protocol")).control_hz
+    write_video(folder.path / name, summary.frames, rate)
+    return name
+
+
+def _row(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
+    task = card(job.env)
+    planned = {e.index for e in job.plan()}
+    records = [r for r in folder.records() if r.env == job.env and r.episode in planned]
+    described = job.policy.describe()
+    versions = package_versions(task.packages)
+    return Row(
+        env=job.env,
+        policy=job.policy_name,
+        protocol=task.protocol(job.options.get("protocol")).name,
+        **outcome_figures(records),
+        episodes_per_hour=round(per_hour, 1) if per_hour else None,
+        nfe=described.get("nfe"),
+        train_episodes=described.get("train_episodes"),
+        seed=job.seed,
+        seed_rule=SEED_RULE if job.policy.reset_seeds() is None else "recorded",
+        workers=job.workers,
+        checkpoint=str(job.checkpoint or ""),
+        checkpoint_sha256=file_hash(job.checkpoint) if job.checkpoint else "",
+        simulator=task.simulator,
+        simulator_version=" ".join(f"{name}={v}" for name, v in versions.items()),
+        asset_source=task.asset_source,
+        render_profile=str(job.options.get("render_profile", "fast")),
+        config_hash=folder.path.name.rsplit("-", 1)[-1],
+        code_version=code_version(),
+        machine=machine(),
+        date=now(),
+        run=folder.path.name,
+    )

@@ -1,0 +1,120 @@
+"""What ``train`` and ``run`` share: find or make demonstrations, find or make a checkpoint.
+
+Everything made is cached below ``--out`` under a name that holds a hash of what determines it, so
+the same command finds it again and another command never picks up the wrong one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from benchmark.collect import CollectJob, collect
+from benchmark.config import DataSettings, TrainingSettings, parse, resolved
+from benchmark.data.robomimic import import_
+from benchmark.data.robomimic_layout import robosuite_layout
+from benchmark.data.store import TrajectoryStore
+from benchmark.provenance import config_hash, file_hash, slug
+from benchmark.training.job import TrainJob, train
+from envs import card
+from envs.schema import ManigymError
+from policies.base import TrainablePolicy
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to get a checkpoint of ``policy`` for ``env``; ``None`` means the default."""
+
+    policy: str
+    policy_class: type[TrainablePolicy]
+    env: str
+    out: Path
+    seed: int = 0
+    workers: int = 1
+    demonstrations: int | None = None
+    data: Path | None = None
+    config_file: Path | None = None
+    overrides: Sequence[str] = ()
+    env_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """Sections ``policy``, ``training``, ``data`` as dataclass instances."""
+        kinds = {
+            "policy": self.policy_class.Config,
+            "training": TrainingSettings,
+            "data": DataSettings,
+        }
+        return parse(kinds, self.overrides, self.config_file)
+
+
+def demonstrations(recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Path, str]:
+    """The store to train on (given, imported from HDF5, or the expert's) and what identifies it."""
+    observations = settings["policy"].observations
+    if recipe.data is not None:
+        given = recipe.data.is_dir()
+        path = recipe.data if given else _imported(recipe, recipe.data, observations)
+        return path, TrajectoryStore.open(path).content_hash()
+    job = CollectJob(
+        env=recipe.env,
+        episodes=settings["data"].episodes,
+        observations=tuple(observations),
+        env_options={**settings["policy"].spec().env_options, **recipe.env_options},
+        seed=recipe.seed,
+        workers=recipe.workers,
+    )
+    path = demonstrations_path(recipe.out, job)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    collect(job, path)
+    return path, path.name
+
+
+def demonstrations_path(out: Path, job: CollectJob) -> Path:
+    """Where a job's demonstrations are cached; a longer store of the same job is the same place."""
+    return out / "demonstrations" / f"{slug(job.env)}-{config_hash(job.settings)}"
+
+
+def trained(recipe: Recipe, overwrite: bool = False) -> tuple[Path, bool]:
+    """The checkpoint of a recipe, and whether it was there already, completely trained."""
+    settings = recipe.settings()
+    if recipe.data is None:
+        wanted = recipe.demonstrations or card(recipe.env).demonstrations
+        settings["data"].episodes = settings["data"].episodes or wanted
+    data, identity = demonstrations(recipe, settings)
+    config = {
+        "policy_name": recipe.policy,
+        "env": recipe.env,
+        "demonstrations": identity,
+        **resolved(settings),
+    }
+    folder = recipe.out / "training" / f"{recipe.policy}-{slug(recipe.env)}-{config_hash(config)}"
+    checkpoint = folder / "checkpoint.pt"
+    if overwrite and folder.exists():
+        shutil.rmtree(folder)
+    if checkpoint.exists() and not (folder / "resume.pt").exists():
+        return checkpoint, True
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+    job = TrainJob(
+        recipe.policy_class, settings["policy"], data, settings["data"], settings["training"]
+    )
+    return train(job, folder, config), False
+
+
+def _imported(recipe: Recipe, file: Path, observations: Sequence[str]) -> Path:
+    """A robomimic HDF5 file as a store, converted once per content."""
+    if not file.exists():
+        raise ManigymError(f"--data {file}: no such file or folder")
+    task = card(recipe.env)
+    target = recipe.out / "demonstrations" / f"{file.stem}-{file_hash(file)[:12]}"
+    if not target.exists():
+        cameras = task.cameras if "rgb" in observations else ()
+        arms = sum(group.name.endswith("gripper") for group in task.action.groups)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        layout = robosuite_layout(arms, cameras, state="state" in observations)
+        import_(file, target, env=recipe.env, layout=layout, fps=task.protocol().control_hz)
+    return target

@@ -1,0 +1,53 @@
+"""Which episodes a run consists of, fixed before it starts.
+
+A seed depends on (root seed, task, split, index) and on nothing else: not on the number of workers,
+not on the order, not on the other tasks of the run. The split sits in the seed's top bits, so
+demonstration, validation and test episodes can never start from the same seed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Split = Literal["demonstrations", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("demonstrations", "validation", "test")
+_RANDOM_BITS = 50  # with 2 bits of split below 2**53: exact in JSON and spreadsheets
+SEED_RULE = "seedsequence-v1"
+
+
+@dataclass(frozen=True)
+class PlannedEpisode:
+    """``seed`` starts the environment, ``policy_seed`` the policy's own stream."""
+
+    env: str
+    index: int
+    seed: int
+    policy_seed: int
+
+
+def plan_episodes(env: str, split: Split, count: int, root_seed: int) -> list[PlannedEpisode]:
+    """Episodes 0..count-1 of a task; a longer plan starts with the shorter one's episodes."""
+    return [_episode(env, split, index, root_seed) for index in range(count)]
+
+
+def plan_from_seeds(env: str, seeds: Sequence[int]) -> list[PlannedEpisode]:
+    """Episodes from given start states, for policies that only know these (replay)."""
+    return [PlannedEpisode(env, i, seed, seed) for i, seed in enumerate(seeds)]
+
+
+def split_of(seed: int) -> Split:
+    """The split a planned seed belongs to."""
+    return SPLITS[seed >> _RANDOM_BITS]
+
+
+def _episode(env: str, split: Split, index: int, root_seed: int) -> PlannedEpisode:
+    code = SPLITS.index(split)
+    key = (zlib.crc32(env.encode()), code, index)
+    reset, policy = np.random.SeedSequence(root_seed, spawn_key=key).generate_state(2, np.uint64)
+    seed = (code << _RANDOM_BITS) | int(reset) >> (64 - _RANDOM_BITS)
+    return PlannedEpisode(env, index, seed, int(policy) >> (64 - _RANDOM_BITS))

@@ -1,0 +1,1 @@
+"""Training: behaviour cloning from demonstrations."""

@@ -1,0 +1,227 @@
+"""Behaviour cloning: one loop, readable from top to bottom, that resumes exactly.
+
+Every random number comes from (seed, step) streams or from generators saved with the run, so a run
+that was interrupted and resumed ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from benchmark.config import TrainingSettings
+from benchmark.data.windows import Windows
+from benchmark.provenance import available_cores
+from benchmark.training.metric_log import MetricLog
+from envs.schema import ManigymError
+from policies.base import TrainablePolicy
+
+LOG_EVERY = 50
+
+
+@dataclass
+class TrainState:
+    """All that changes while training."""
+
+    policy: TrainablePolicy
+    teacher: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    step: int = 0
+
+    def save(self, path: Path) -> None:
+        content = {
+            "module": self.policy.module.state_dict(),
+            "teacher": self.teacher.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "torch_rng": torch.get_rng_state(),
+            "step": self.step,
+        }
+        partial = path.with_suffix(".partial")
+        torch.save(content, partial)
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        self.policy.module.load_state_dict(content["module"])
+        self.teacher.load_state_dict(content["teacher"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.generator.set_state(content["generator"])
+        torch.set_rng_state(content["torch_rng"])
+        self.step = content["step"]
+
+
+def fit(
+    policy: TrainablePolicy,
+    train: Windows,
+    val: Windows | None,
+    settings: TrainingSettings,
+    folder: Path,
+    record: Mapping[str, Any],
+) -> Path:
+    """Train ``policy`` and return ``folder/checkpoint.pt`` (the EMA weights).
+
+    Continues from ``folder/resume.pt`` where there is one. ``record`` is stored in the checkpoint:
+    what it was trained on and how.
+    """
+    device = pick_device(settings.device)
+    torch.set_num_threads(settings.threads or available_cores())
+    torch.manual_seed(settings.seed)  # dropout has no generator of its own
+    policy.module.to(device)
+    state = _fresh_state(policy, settings)
+    resume = folder / "resume.pt"
+    if resume.exists():
+        state.load(resume)
+    log = MetricLog(folder, state.step, record, settings.wandb)
+    checkpoint = folder / "checkpoint.pt"
+    started = perf_counter()
+    try:
+        with tqdm(total=settings.steps, initial=state.step, desc="train", unit="step") as bar:
+            for batch in _batches(train, settings, state.step):
+                metrics = _update(state, _to_device(batch, device), settings, device)
+                state.step += 1
+                bar.update()
+                last = state.step == settings.steps
+                if state.step % LOG_EVERY == 0 or last:
+                    log.write(state.step, seconds=perf_counter() - started, **metrics)
+                    bar.set_postfix(loss=f"{metrics['loss']:.4f}")
+                if val is not None and (state.step % settings.validate_every == 0 or last):
+                    log.write(state.step, **validate(state, val, settings, device))
+                if state.step % settings.save_every == 0 or last:
+                    state.save(resume)
+                    _ema_policy(state).save(checkpoint, {**record, "step": state.step})
+    finally:
+        log.close()
+    resume.unlink(missing_ok=True)
+    return checkpoint
+
+
+def _fresh_state(policy: TrainablePolicy, settings: TrainingSettings) -> TrainState:
+    teacher = copy.deepcopy(policy.module).eval().requires_grad_(False)
+    optimizer = torch.optim.AdamW(
+        policy.module.parameters(),
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+    )
+    device = next(policy.module.parameters()).device
+    return TrainState(
+        policy, teacher, optimizer, torch.Generator(device).manual_seed(settings.seed)
+    )
+
+
+def _update(
+    state: TrainState, batch: dict[str, Any], settings: TrainingSettings, device: torch.device
+) -> dict[str, float]:
+    rate = settings.learning_rate * schedule(state.step, settings)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    state.policy.module.train()
+    with autocast(settings.precision, device):
+        loss, metrics = state.policy.loss(batch, state.teacher, state.generator)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(state.policy.module.parameters(), settings.gradient_clip)
+    if not math.isfinite(float(norm)):
+        raise ManigymError(
+            f"training diverged at step {state.step}: gradient norm {float(norm)}; "
+            f"try training.learning_rate={settings.learning_rate / 3:.1e}"
+        )
+    state.optimizer.step()
+    _update_ema(state, settings)
+    return {
+        "loss": float(loss.detach()),
+        "gradient_norm": float(norm),
+        "learning_rate": rate,
+        **metrics,
+    }
+
+
+@torch.no_grad()
+def _update_ema(state: TrainState, settings: TrainingSettings) -> None:
+    """Decay of diffusion_policy's EMAModel (inv_gamma 1), as ManiFlow trains with."""
+    decay = min(1.0 - (1.0 + state.step) ** -settings.ema_power, settings.ema_max)
+    ours: list[torch.Tensor] = list(state.teacher.parameters())
+    theirs: list[torch.Tensor] = list(state.policy.module.parameters())
+    torch._foreach_lerp_(ours, theirs, 1.0 - decay)
+    for mine, source in zip(state.teacher.buffers(), state.policy.module.buffers(), strict=True):
+        mine.copy_(source)
+
+
+@torch.no_grad()
+def validate(
+    state: TrainState, val: Windows, settings: TrainingSettings, device: torch.device
+) -> dict[str, float]:
+    """Loss of the EMA weights on the validation windows, with the same noise every time."""
+    policy = _ema_policy(state)
+    generator = torch.Generator(device).manual_seed(settings.seed)
+    total, count = 0.0, 0
+    for batch in val.epoch(settings.seed, 0, settings.batch_size):
+        size = len(batch["action"])
+        with autocast(settings.precision, device):
+            loss, _ = policy.loss(_to_device(batch, device), state.teacher, generator)
+        total, count = total + float(loss) * size, count + size
+    return {"validation_loss": total / count}
+
+
+def schedule(step: int, settings: TrainingSettings) -> float:
+    """Factor of the learning rate: linear warm-up, then cosine to zero."""
+    if step < settings.warmup_steps:
+        return (step + 1) / settings.warmup_steps
+    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    return 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def _batches(train: Windows, settings: TrainingSettings, step: int) -> Iterator[dict[str, Any]]:
+    """The batches of steps ``step``..: a function of (seed, step) alone."""
+    size = min(settings.batch_size, len(train))
+    per_epoch = train.num_batches(size, drop_last=True)
+    while step < settings.steps:
+        epoch, start = divmod(step, per_epoch)
+        for batch in train.epoch(settings.seed, epoch, size, drop_last=True, start=start):
+            if step >= settings.steps:
+                return
+            yield batch
+            step += 1
+
+
+def _ema_policy(state: TrainState) -> TrainablePolicy:
+    averaged = copy.copy(state.policy)
+    averaged.module = state.teacher
+    return averaged
+
+
+def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    return {
+        key: _to_device(value, device)
+        if isinstance(value, Mapping)
+        else torch.from_numpy(np.ascontiguousarray(value)).to(device, non_blocking=True)
+        for key, value in batch.items()
+    }
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` is the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Mixed precision as ``training.precision`` asks for it."""
+    if precision == "auto":
+        precision = "bfloat16" if device.type == "cuda" else "float32"
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=getattr(torch, precision))
