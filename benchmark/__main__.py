@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from envs.schema import ManigymError
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser(rest[0] if rest else "").parse_args(rest)
     args.settings = settings
     try:
+        _check_siblings()
         return import_module(f"benchmark.commands.{args.command}").main(args)
     except ManigymError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -62,6 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+def _check_siblings() -> None:
+    """Our top-level names are common ones: another distribution may have overwritten one."""
+    home = Path(__file__).resolve().parent.parent
+    for name in ("assets", "envs", "policies"):
+        found = Path(str(import_module(name).__file__)).resolve().parent.parent
+        if found != home:
+            raise ManigymError(
+                f"the package {name!r} comes from {found}, but benchmark from {home}: another "
+                f"distribution has the same name. Remove it (pip uninstall {name}) and install again"
+            )
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

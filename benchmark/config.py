@@ -50,8 +50,8 @@ class TrainingSettings:
     ``precision``: ``auto`` is bfloat16 on a GPU and float32 on a CPU.
     """
 
-    steps: int = 3000
-    batch_size: int = 256
+    steps: int = 2000
+    batch_size: int = 128
     learning_rate: float = 1e-3
     warmup_steps: int = 200
     weight_decay: float = 1e-3

@@ -19,7 +19,7 @@ import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -59,7 +59,7 @@ class ManipEnv(gym.Env[Observation, np.ndarray]):
     Actions outside [-1, 1] are clipped; non-finite ones raise ``ManigymError``.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 20}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012  as gym.Env has it
 
     def __init__(
         self,

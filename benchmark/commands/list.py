@@ -1,32 +1,46 @@
-"""List environments (installed or not) and policies."""
+"""List environments (installed or not) and policies; --picture FILE draws the installed tasks."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from tabulate import tabulate
 
 import policies
 from envs import CARDS, installed
+from envs.schema import TaskCard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    pass
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="a PNG of the installed tasks")
 
 
 def main(args: argparse.Namespace) -> int:
-    rows = [
-        [
-            card.id,
-            "yes" if installed(card.id) else "no",
-            card.action.size,
-            " ".join(f"{p.name}:{p.horizon}" for p in card.protocols),
-            card.expert or "",
-            card.description,
-        ]
-        for card in CARDS.values()
-    ]
     headers = ["environment", "installed", "action", "protocol:horizon", "expert", "task"]
-    print(tabulate(rows, headers=headers))
+    print(tabulate([_line(card) for card in CARDS.values()], headers=headers))
     print(f"\npolicies: {', '.join(policies.names())}")
+    if args.picture:
+        _draw(args.picture)
+        print(f"picture: {args.picture}")
     return 0
+
+
+def _line(card: TaskCard) -> list[object]:
+    protocols = " ".join(f"{p.name}:{p.horizon}" for p in card.protocols)
+    here = "yes" if installed(card.id) else "no"
+    return [card.id, here, card.action.size, protocols, card.expert or "", card.description]
+
+
+def _draw(path: Path) -> None:
+    from benchmark.video import contact_sheet
+    from envs.pool import make_env
+
+    pictures = {}
+    for card in CARDS.values():
+        if installed(card.id):
+            env = make_env(card.id, {"render_profile": "upstream"})
+            env.reset(seed=0)
+            pictures[card.id] = env.render()
+            env.close()
+    contact_sheet(path, pictures)

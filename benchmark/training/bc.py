@@ -25,6 +25,7 @@ from benchmark.provenance import available_cores
 from benchmark.training.metric_log import MetricLog
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy
+from policies.device import pick_device
 
 LOG_EVERY = 50
 
@@ -209,13 +210,6 @@ def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]
         else torch.from_numpy(np.ascontiguousarray(value)).to(device, non_blocking=True)
         for key, value in batch.items()
     }
-
-
-def pick_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

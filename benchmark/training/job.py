@@ -111,8 +111,9 @@ def _wanted_keys(job: TrainJob, interface: Interface) -> list[str]:
     keys = [k for k in interface.observation if k.split("/")[0] in wanted]
     lacking = [m for m in wanted if not any(k.split("/")[0] == m for k in keys)]
     if lacking:
+        command = f"python -m benchmark collect --env {interface.env}"
         raise ManigymError(
-            f"{job.data} has no {lacking[0]!r}; it has {', '.join(interface.observation)}. Collect "
-            f"it: python -m benchmark collect --env {interface.env} --observations {' '.join(wanted)}"
+            f"{job.data} has no {lacking[0]!r}; it has {', '.join(interface.observation)}. "
+            f"Collect it: {command} --observations {' '.join(wanted)}"
         )
     return keys

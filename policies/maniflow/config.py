@@ -22,7 +22,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "large": {"layers": 28, "width": 1152, "heads": 16, "state_size": 192, "dropout": 0.1},
 }
 
-INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call")
+INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call", "device")
 """What may be changed on a trained policy."""
 
 
@@ -49,6 +49,8 @@ class ManiFlowConfig:
     # rounding.
     num_inference_steps: int = 10
     rows_per_call: int = 1
+    # Where a trained policy runs: "auto" is the GPU where there is one.
+    device: str = "auto"
     # Network.
     layers: int | None = None
     width: int | None = None

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from envs.schema import Interface, ManigymError
 from policies.base import Observations, TrainablePolicy
-from policies.checkpoint import read_checkpoint, write_checkpoint
+from policies.checkpoint import FIELDS, read_checkpoint, write_checkpoint
+from policies.device import pick_device
 from policies.maniflow.augment import augment
 from policies.maniflow.config import INFERENCE_KEYS, ManiFlowConfig
 from policies.maniflow.encoders import trained_options, used_keys
@@ -36,7 +37,10 @@ class EpisodeState:
 
 
 class ManiFlowPolicy(TrainablePolicy):
-    """Predicts H steps from O observations and executes K of them."""
+    """Predicts H steps from O observations and executes K of them.
+
+    ``record`` is what training stored beside the weights (data, settings, environment options).
+    """
 
     name = "maniflow"
     Config = ManiFlowConfig
@@ -44,14 +48,23 @@ class ManiFlowPolicy(TrainablePolicy):
     module: nn.Module
 
     def __init__(
-        self, config: ManiFlowConfig, interface: Interface, module: ManiFlowNetwork
+        self,
+        config: ManiFlowConfig,
+        interface: Interface,
+        module: ManiFlowNetwork,
+        record: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.interface = interface
         self.module = module
+        self.record = dict(record or {})
         self.keys = used_keys(config.observations, interface, config.cameras)
         spec = config.spec()
-        options = {**spec.env_options, **trained_options(self.keys, interface)}
+        options = {
+            **self.record.get("env_options", {}),
+            **spec.env_options,
+            **trained_options(self.keys, interface),
+        }
         self.spec = replace(spec, env_options=options)
 
     @classmethod
@@ -66,7 +79,9 @@ class ManiFlowPolicy(TrainablePolicy):
         """A trained policy, with some of `INFERENCE_KEYS` changed."""
         if checkpoint is None:
             raise ManigymError(f"policy {cls.name!r} must be trained first; give --checkpoint FILE")
-        return cls.load(checkpoint).with_options(options)
+        policy = cls.load(checkpoint).with_options(options)
+        policy.module.to(pick_device(policy.config.device))
+        return policy
 
     @property
     def network(self) -> ManiFlowNetwork:
@@ -81,7 +96,8 @@ class ManiFlowPolicy(TrainablePolicy):
                 f"policy.{fixed[0]} is fixed by training; a checkpoint takes only "
                 f"{', '.join(INFERENCE_KEYS)}. Train anew to change it"
             )
-        return type(self)(replace(self.config, **options).resolved(), self.interface, self.network)
+        config = replace(self.config, **options).resolved()
+        return type(self)(config, self.interface, self.network, self.record)
 
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[EpisodeState]:
         """One state per seed, after checking that the policy fits the environment."""
@@ -170,11 +186,15 @@ class ManiFlowPolicy(TrainablePolicy):
                 f"the weights in {path} do not fit its own settings ({error}); train anew"
             ) from error
         policy.module.eval()
-        return policy
+        record = {key: value for key, value in content.items() if key not in FIELDS}
+        return cls(policy.config, policy.interface, policy.network, record)
 
     def describe(self) -> dict[str, Any]:
-        """Number of function evaluations per call."""
-        return {"nfe": self.config.num_inference_steps}
+        """Number of function evaluations per call, and of demonstrations trained on."""
+        return {
+            "nfe": self.config.num_inference_steps,
+            "train_episodes": self.record.get("train_episodes"),
+        }
 
     def _check(self, interface: Interface) -> None:
         """Raise unless the environment gives what the policy was trained with."""
