@@ -19,6 +19,7 @@ import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -81,8 +82,7 @@ class ManipEnv(gym.Env[Observation, np.ndarray]):
         self.cameras = _known(
             "camera", card.cameras if cameras is None else cameras, card.cameras, card.id
         )
-        height, width = card.image_size if image_size is None else image_size
-        self.image_size = (_positive("image height", height), _positive("image width", width))
+        self.image_size = _size(card.image_size if image_size is None else image_size)
         self.num_points = _positive(
             "num_points", card.num_points if num_points is None else num_points
         )
@@ -281,6 +281,13 @@ def _known(what: str, asked: Sequence[str], offered: Sequence[str], env: str) ->
 
 
 def _positive(what: str, value: int) -> int:
-    if int(value) < 1:
-        raise ManigymError(f"{what} must be at least 1, got {value}")
+    if not isinstance(value, Integral) or value < 1:
+        raise ManigymError(f"{what} must be a whole number of at least 1, got {value!r}")
     return int(value)
+
+
+def _size(size: Sequence[int]) -> tuple[int, int]:
+    if isinstance(size, (str, Integral)) or len(size) != 2:
+        raise ManigymError(f"image_size must be (height, width), got {size!r}")
+    height, width = size
+    return _positive("image height", height), _positive("image width", width)
