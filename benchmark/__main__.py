@@ -1,7 +1,7 @@
 """``python -m benchmark``: the command line.
 
-Exit status: 0 done, 1 an operating system problem (disk full), 2 a problem with what was asked,
-130 interrupted.
+Exit status: 0 done, 1 an operating system problem (disk full) or episodes that ended in an error,
+2 a problem with what was asked, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _check_siblings() -> None:
         if found != home:
             raise ManigymError(
                 f"the package {name!r} comes from {found}, but benchmark from {home}: another "
-                f"distribution has the same name. Remove it (pip uninstall {name}) and install again"
+                f"distribution has that name. Remove it (pip uninstall {name}) and install again"
             )
 
 

@@ -36,7 +36,9 @@ class CollectJob:
 
     @property
     def options(self) -> dict[str, Any]:
-        return {**self.env_options, "observations": (*self.observations, "expert")}
+        """A demonstration ends with its success, also where the protocol goes on."""
+        wanted = (*self.observations, "expert")
+        return {"terminate_on_success": True, **self.env_options, "observations": wanted}
 
     @property
     def settings(self) -> dict[str, Any]:

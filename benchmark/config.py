@@ -16,6 +16,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from envs.schema import ManigymError
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 
 @dataclass
 class RunSettings:
@@ -66,6 +68,17 @@ class TrainingSettings:
     precision: str = "auto"
     threads: int = 0
     wandb: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "validate_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise ManigymError(f"training.{name} must be at least 1, got {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise ManigymError(f"training.learning_rate must be above 0, got {self.learning_rate}")
+        if self.precision not in PRECISIONS:
+            raise ManigymError(
+                f"training.precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}"
+            )
 
 
 def parse(
@@ -123,6 +136,8 @@ def _check_keys(config: Any, source: DictConfig) -> None:
     for section, values in source.items():
         if section not in config:
             raise ManigymError(_unknown("section", str(section), [str(s) for s in config]))
+        if not isinstance(values, DictConfig):
+            raise ManigymError(f"section {section!r} must hold key: value, got {values!r}")
         if OmegaConf.is_struct(config[section]):
             for key in values:
                 if key not in config[section]:

@@ -61,13 +61,11 @@ def evaluate(job: Evaluation, folder: RunFolder) -> Row:
     """Run what is missing in ``folder`` and return the row of the whole plan."""
     started, ran = perf_counter(), 0
     options = RolloutOptions(job.settings.execute, job.settings.ensemble, film=job.settings.videos)
-    missing = missing_episodes(job, folder)
+    missing, planned = missing_episodes(job, folder), len(job.plan())
     if missing:
         with (
             make_pool(job.env, job.options, min(job.workers, len(missing))) as pool,
-            tqdm(
-                total=job.episodes, initial=job.episodes - len(missing), desc=job.env, unit="ep"
-            ) as bar,
+            tqdm(total=planned, initial=planned - len(missing), desc=job.env, unit="ep") as bar,
         ):
             started = perf_counter()
             for _ in range(TRIES):
@@ -103,7 +101,7 @@ def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:
     if summary is None or not summary.frames:
         return None
     name = f"videos/{slug(job.env)}-{outcome.episode.index:04d}.mp4"
-    rate = card(job.env).protocol(job.env_options.get("protocol")).control_hz
+    rate = card(job.env).protocol(job.options.get("protocol")).control_hz
     write_video(folder.path / name, summary.frames, rate)
     return name
 

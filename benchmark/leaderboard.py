@@ -13,7 +13,7 @@ from filelock import FileLock
 from tabulate import tabulate
 
 from benchmark.metrics import mean, percentile, wilson_interval
-from benchmark.records import EpisodeRecord
+from benchmark.records import EpisodeRecord, drop_cut_line
 from envs.schema import ManigymError
 
 
@@ -101,10 +101,12 @@ def append_row(path: Path, row: Row) -> None:
     """Add a row; two runs that write at once both keep theirs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
-        rows = read_rows(path) if path.exists() else []
+        drop_cut_line(path)
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, COLUMNS)
-        if not rows and (not path.exists() or not path.stat().st_size):
+        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+        if path.exists() and path.stat().st_size:
+            read_rows(path)  # refuses other columns
+        else:
             writer.writeheader()
         writer.writerow(asdict(row))
         with path.open("a", newline="") as file:
@@ -116,12 +118,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
+            rows, columns = list(reader), tuple(reader.fieldnames or COLUMNS)
     except FileNotFoundError:
         raise ManigymError(
             f"no leaderboard at {path}; make one with: python -m benchmark run --policy uniform"
         ) from None
-    if tuple(reader.fieldnames or COLUMNS) != COLUMNS:
+    except (UnicodeDecodeError, csv.Error):
+        rows, columns = [], ()
+    if columns != COLUMNS or any(None in (*row, *row.values()) for row in rows):
         raise ManigymError(
             f"{path} has other columns than this version writes; move it away or choose "
             "another --out"

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from benchmark.collect import CollectJob, collect
-from benchmark.config import DataSettings, TrainingSettings, parse, resolved
+from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse, resolved
 from benchmark.data.robomimic import import_
-from benchmark.data.robomimic_layout import robosuite_layout
+from benchmark.data.robomimic_layout import task_layout
 from benchmark.data.store import TrajectoryStore
 from benchmark.provenance import config_hash, file_hash, slug
 from benchmark.training.job import TrainJob, train
@@ -40,14 +40,15 @@ class Recipe:
     data: Path | None = None
     config_file: Path | None = None
     overrides: Sequence[str] = ()
-    env_options: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
-        """Sections ``policy``, ``training``, ``data`` as dataclass instances."""
+        """The settings by section; those of ``run`` are checked and have no effect on training."""
         kinds = {
             "policy": self.policy_class.Config,
             "training": TrainingSettings,
             "data": DataSettings,
+            "env": None,
+            "run": RunSettings,
         }
         return parse(kinds, self.overrides, self.config_file)
 
@@ -63,7 +64,7 @@ def demonstrations(recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Path, s
         env=recipe.env,
         episodes=settings["data"].episodes,
         observations=tuple(observations),
-        env_options={**settings["policy"].spec().env_options, **recipe.env_options},
+        env_options={**settings["policy"].spec().env_options, **settings["env"]},
         seed=recipe.seed,
         workers=recipe.workers,
     )
@@ -89,7 +90,7 @@ def trained(recipe: Recipe, overwrite: bool = False) -> tuple[Path, bool]:
         "policy_name": recipe.policy,
         "env": recipe.env,
         "demonstrations": identity,
-        **resolved(settings),
+        **resolved({section: settings[section] for section in ("policy", "training", "data")}),
     }
     folder = recipe.out / "training" / f"{recipe.policy}-{slug(recipe.env)}-{config_hash(config)}"
     checkpoint = folder / "checkpoint.pt"
@@ -112,9 +113,9 @@ def _imported(recipe: Recipe, file: Path, observations: Sequence[str]) -> Path:
     task = card(recipe.env)
     target = recipe.out / "demonstrations" / f"{file.stem}-{file_hash(file)[:12]}"
     if not target.exists():
-        cameras = task.cameras if "rgb" in observations else ()
-        arms = sum(group.name.endswith("gripper") for group in task.action.groups)
+        pictures = [f"rgb/{camera}" for camera in task.cameras] if "rgb" in observations else []
+        state = ["state"] if "state" in observations else []
+        layout = task_layout(task, ["proprio", *state, *pictures])
         target.parent.mkdir(parents=True, exist_ok=True)
-        layout = robosuite_layout(arms, cameras, state="state" in observations)
         import_(file, target, env=recipe.env, layout=layout, fps=task.protocol().control_hz)
     return target

@@ -89,7 +89,7 @@ class RunFolder:
                 f"{path} holds a run with another configuration; choose another --out"
             )
         file.write_text(text)
-        _drop_cut_line(self._records)
+        drop_cut_line(self._records)
 
     def records(self) -> list[EpisodeRecord]:
         """Finished episodes, by task and index; an episode that was tried twice counts once, the
@@ -122,7 +122,7 @@ class RunFolder:
             )
 
 
-def _drop_cut_line(path: Path) -> None:
+def drop_cut_line(path: Path) -> None:
     """Remove bytes after the last newline, left by a crash in the middle of a write."""
     if not path.exists():
         return

@@ -19,6 +19,7 @@ from benchmark.chunking import Executor, History
 from benchmark.plan import PlannedEpisode
 from envs.episode import EpisodeSummary, Reply
 from envs.pool import Failure, Pool
+from envs.schema import ManigymError
 from policies.base import Policy
 
 
@@ -57,6 +58,7 @@ class _Running:
         self._policy = policy
         self._history = History(policy.spec.n_obs)
         self._executor = Executor(policy.spec.n_action, options.execute, options.ensemble)
+        self._shape = (policy.spec.n_action, pool.interface.action_size)
         self._state: Any = policy.start(pool.interface, [episode.policy_seed])[0]
 
     def answer(self, reply: Reply) -> np.ndarray:
@@ -66,7 +68,17 @@ class _Running:
         window = {key: value[None] for key, value in self._history.window().items()}
         chunk = self._policy.act(window, [self._state])[0]
         self.seconds.append(perf_counter() - started)
+        self._check(chunk)
         return self._executor.next_actions(chunk)
+
+    def _check(self, chunk: np.ndarray) -> None:
+        """A bad answer ends the run: as an error of the episode it would not count against it."""
+        if chunk.shape != self._shape or not np.isfinite(chunk).all():
+            raise ManigymError(
+                f"the policy answered with shape {chunk.shape} and "
+                f"{np.count_nonzero(~np.isfinite(chunk))} non-finite numbers in {self.episode}, "
+                f"after {len(self.seconds)} calls; expected finite actions {self._shape}"
+            )
 
 
 def rollout(

@@ -53,8 +53,8 @@ class ManipEnv(gym.Env[Observation, np.ndarray]):
 
     Options (all of ``gymnasium.make``): ``observations`` modalities to compute, nothing else is
     paid for; ``cameras`` a subset of the card's; ``image_size`` (height, width) pixels;
-    ``num_points`` N of the point cloud; ``protocol`` a name of the card; ``horizon`` overrides the
-    protocol's control steps; ``render_profile`` see ``envs.rendering``.
+    ``num_points`` N of the point cloud; ``protocol`` a name of the card; ``horizon`` and
+    ``terminate_on_success`` override the protocol's (only a latched success can end an episode); ``render_profile`` see ``envs.rendering``.
 
     ``step`` returns ``info = {"success": goal reached now, "is_success": succeeded so far}``.
     Actions outside [-1, 1] are clipped; non-finite ones raise ``ManigymError``.
@@ -72,12 +72,16 @@ class ManipEnv(gym.Env[Observation, np.ndarray]):
         num_points: int | None = None,
         protocol: str | None = None,
         horizon: int | None = None,
+        terminate_on_success: bool | None = None,
         render_profile: str = "fast",
         render_mode: str | None = None,
     ) -> None:
         self.card = card
         self.protocol = card.protocol(protocol)
         self.horizon = _positive("horizon", self.protocol.horizon if horizon is None else horizon)
+        ends = self.protocol.terminate_on_success
+        ends = ends if terminate_on_success is None else terminate_on_success
+        self._ends_on_success = ends and self.protocol.success.latched
         self.modalities = _known("observation", observations, card.modalities, card.id)
         self.cameras = _known(
             "camera", card.cameras if cameras is None else cameras, card.cameras, card.id
@@ -158,10 +162,7 @@ class ManipEnv(gym.Env[Observation, np.ndarray]):
         if not math.isfinite(reward):
             raise SimulationError(f"{self.card.id}: the simulator returned reward {reward}")
         self._goals.append(bool(self._goal_reached()))
-        rule = self.protocol.success
-        terminated = (
-            self.protocol.terminate_on_success and rule.latched and rule.decide(self._goals)
-        )
+        terminated = self._ends_on_success and self.succeeded
         truncated = not terminated and len(self._goals) >= self.horizon
         self._running = not (terminated or truncated)
         return reward, terminated, truncated

@@ -13,7 +13,9 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from time import monotonic
 from typing import Any
 
 import gymnasium as gym
@@ -26,6 +28,7 @@ from envs.schema import Interface, ManigymError
 # One simulator per process: libraries that start a thread per core only fight each other.
 _WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
 _CLOSE_SECONDS = 5.0
+_DEADLINE_SECONDS = 900.0  # for one reset or chunk, experts that plan included
 
 
 class Failure(Exception):
@@ -103,12 +106,21 @@ class LocalPool(Pool):
 class ProcessPool(Pool):
     """One spawned worker process per slot, spoken to through a pipe.
 
-    A worker that dies answers with a :class:`Failure` and is replaced.
+    A worker that dies, or does not answer within ``deadline`` seconds, answers with a
+    :class:`Failure` and is replaced.
     """
 
-    def __init__(self, env_id: str, options: Mapping[str, Any], workers: int) -> None:
+    def __init__(
+        self,
+        env_id: str,
+        options: Mapping[str, Any],
+        workers: int,
+        deadline: float = _DEADLINE_SECONDS,
+    ) -> None:
         self.size = workers
         self._task = (env_id, dict(options))
+        self._deadline = deadline
+        self._asked: dict[int, float] = {}  # slot -> when; idle ones are not waited for
         self._workers: list[tuple[Any, Connection]] = []
         try:
             self._workers = [self._spawn() for _ in range(workers)]
@@ -142,24 +154,33 @@ class ProcessPool(Pool):
         self._send(slot, ("run", (actions, n_obs)))
 
     def _send(self, slot: int, request: tuple[str, Any]) -> None:
-        try:
+        self._asked[slot] = monotonic()
+        # Of a closed pipe wait() reports the death and replaces the worker.
+        with suppress(ConnectionError):
             self._workers[slot][1].send(request)
-        except BrokenPipeError:
-            return  # wait() meets the closed pipe, reports the death and replaces the worker
 
     def wait(self) -> list[tuple[int, Reply | Failure]]:
-        slots = {connection: slot for slot, (_, connection) in enumerate(self._workers)}
-        return [(slots[c], self._receive(slots[c])) for c in wait(list(slots))]  # type: ignore[index]
+        slots: dict[Any, int] = {self._workers[slot][1]: slot for slot in self._asked}
+        left = min(self._asked.values()) + self._deadline - monotonic()
+        ready = wait(list(slots), max(left, 0.0))
+        if not ready:
+            self._workers[min(self._asked, key=self._asked.__getitem__)][0].kill()
+            return self.wait()  # which now meets the closed pipe
+        return [(slots[c], self._receive(slots[c])) for c in ready]
 
     def _receive(self, slot: int) -> Reply | Failure:
         process, connection = self._workers[slot]
+        waited = monotonic() - self._asked.pop(slot)
         try:
             return connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it ended in the middle of an answer
             process.join(_CLOSE_SECONDS)
+            connection.close()
             self._workers[slot] = self._spawn()
             self._handshake(self._workers[slot][1])
-            return Failure(f"worker process ended with exit code {process.exitcode}")
+            return Failure(
+                f"worker process ended with exit code {process.exitcode} after {waited:.0f} s"
+            )
 
     def close(self) -> None:
         for _, connection in self._workers:

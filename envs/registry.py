@@ -7,6 +7,8 @@ runs them, which import proves that its packages are installed, and which extra 
 from __future__ import annotations
 
 import difflib
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -93,4 +95,16 @@ def launch(env_id: str, **options: Any) -> gym.Env[Any, Any]:
         )
     select_backend()
     module, _, name = _SIMULATOR_OF[env_id].entry_point.partition(":")
-    return getattr(import_module(module), name)(task, **options)
+    kind = getattr(import_module(module), name)
+    _check_options(env_id, kind, options)
+    return kind(task, **options)
+
+
+def _check_options(env_id: str, kind: type[Any], options: Mapping[str, Any]) -> None:
+    """Raise for an option that neither the class nor the classes it builds on have."""
+    signatures = [inspect.signature(i) for c in kind.__mro__ if (i := vars(c).get("__init__"))]
+    parameters = [p for s in signatures for p in s.parameters.values()]
+    known = sorted({p.name for p in parameters if p.kind is p.KEYWORD_ONLY})
+    wrong = [name for name in options if name not in known]
+    if wrong:
+        raise ManigymError(f"{env_id} has no option {wrong[0]!r}; it takes: {', '.join(known)}")

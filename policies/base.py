@@ -8,6 +8,7 @@ steps, A action size.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,10 +52,20 @@ class Policy(ABC):
         """The policy that ``--policy NAME --checkpoint FILE policy.KEY=VALUE`` asks for."""
         if checkpoint is not None:
             raise ManigymError(f"policy {cls.name!r} takes no checkpoint, got {checkpoint}")
+        return cls._made(options)
+
+    @classmethod
+    def _made(cls, options: Mapping[str, Any], *given: Any) -> Self:
+        """``cls(*given, **options)``; a setting that it lacks or does not have is an error."""
+        signature = inspect.signature(cls)
         try:
-            return cls(**options)
+            signature.bind(*given, **options)
         except TypeError as error:
-            raise ManigymError(f"policy {cls.name!r}: {error}") from None
+            takes = [f"policy.{name}" for name in list(signature.parameters)[len(given) :]]
+            raise ManigymError(
+                f"policy {cls.name!r}: {error}; its settings: {', '.join(takes) or 'none'}"
+            ) from None
+        return cls(*given, **options)
 
     @abstractmethod
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[Any]:

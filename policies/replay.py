@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,20 +25,27 @@ class ReplayPolicy(Policy):
     """Plays episodes of a trajectory store (``policy.data=DIR``), matched by reset seed.
 
     On the recording machine a replay reproduces the recorded episodes bit for bit; a success rate
-    below the recording's tells that the simulator or its settings are not the same. After the last
-    recorded action the last one is repeated.
+    below the recording's tells that the simulator or its settings are not the same. The recording's
+    environment options are asked for. After the last recorded action the last one is repeated.
     """
 
     def __init__(self, data: str) -> None:
-        self.spec = PolicySpec()
         folder = Path(data)
         if not (folder / "index.npz").is_file():
             raise ManigymError(
                 f"policy.data={data}: no trajectory store there (index.npz is missing); "
                 "make one with: python -m benchmark collect --env ID"
             )
+        header = json.loads((folder / "header.json").read_text(encoding="utf-8"))
+        self._env = header["env"]
+        self.spec = PolicySpec(env_options=header["env_options"])
         with np.load(folder / "index.npz") as index:
             ends, seeds = index["episode_ends"], index["seed"]
+        if np.any(seeds < 0):
+            raise ManigymError(
+                f"policy.data={data}: its episodes do not say from which seed they started, so "
+                "they cannot be replayed (an imported data set?)"
+            )
         actions = np.load(folder / "action.npy", mmap_mode="r")
         starts = np.concatenate([[0], ends[:-1]])
         self._episodes = {
@@ -48,17 +56,14 @@ class ReplayPolicy(Policy):
         return list(self._episodes)
 
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[ReplayState]:
+        if interface.env != self._env:
+            raise ManigymError(
+                f"policy.data holds {self._env}, it cannot be replayed on {interface.env}"
+            )
         missing = [s for s in seeds if s not in self._episodes]
         if missing:
             raise ManigymError(f"no recorded episode starts from seed {missing[0]}")
-        states = [ReplayState(self._episodes[s]) for s in seeds]
-        wrong = next((s for s in states if s.actions.shape[1] != interface.action_size), None)
-        if wrong is not None:
-            raise ManigymError(
-                f"recorded actions have {wrong.actions.shape[1]} dimensions, "
-                f"{interface.env} takes {interface.action_size}"
-            )
-        return states
+        return [ReplayState(self._episodes[s]) for s in seeds]
 
     def act(self, observations: Observations, states: Sequence[ReplayState]) -> np.ndarray:
         chunks = []

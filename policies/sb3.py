@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class SB3Policy(Policy):
     def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> SB3Policy:
         if checkpoint is None:
             raise ManigymError('policy "sb3" needs --checkpoint FILE (a model.save() zip)')
-        return cls(checkpoint, **options)
+        return cls._made(options, checkpoint)
 
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[None]:
         got, expected = self._model.action_space.shape, (interface.action_size,)
@@ -57,20 +58,24 @@ class SB3Policy(Policy):
             raise ManigymError(
                 f"the checkpoint acts in {got} dimensions, {interface.env} takes {expected}"
             )
-        if hasattr(self._model.observation_space, "spaces"):
-            return [None] * len(seeds)
-        sizes = [int(np.prod(interface.observation[key][0])) for key in self.spec.observations]
-        if self._model.observation_space.shape != (sum(sizes),):
+        given = {key: shape for key, (shape, _) in interface.observation.items()}
+        sees, sizes = self._sees(), [math.prod(shape) for shape in given.values()]
+        if sees != (given if isinstance(sees, dict) else (sum(sizes),)):
             raise ManigymError(
-                f"the checkpoint sees {self._model.observation_space.shape}, "
-                f"{' + '.join(self.spec.observations)} of {interface.env} has ({sum(sizes)},)"
+                f"the checkpoint sees {sees}, {interface.env} gives {given}; name the modalities "
+                "it was trained on, in order: policy.observations=[...]"
             )
         return [None] * len(seeds)
+
+    def _sees(self) -> dict[str, tuple[int, ...]] | tuple[int, ...]:
+        """Shape of a model over a ``Box``, shapes by key of one over a ``Dict``."""
+        space = self._model.observation_space
+        return {k: s.shape for k, s in space.items()} if hasattr(space, "spaces") else space.shape
 
     def act(self, observations: Observations, states: Sequence[None]) -> np.ndarray:
         now = {key: np.asarray(value)[:, -1] for key, value in observations.items()}
         given: Any = now
-        if not hasattr(self._model.observation_space, "spaces"):
-            given = np.concatenate([now[key] for key in self.spec.observations], axis=-1)
+        if not isinstance(self._sees(), dict):
+            given = np.concatenate([rows.reshape(len(states), -1) for rows in now.values()], -1)
         actions, _ = self._model.predict(given, deterministic=True)
         return np.asarray(actions, np.float32)[:, None]

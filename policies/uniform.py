@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.schema import Interface
+from envs.schema import Interface, ManigymError
 from policies.base import Observations, Policy, PolicySpec
 
 
@@ -23,6 +23,8 @@ class UniformPolicy(Policy):
     """Actions drawn from U(-1, 1), ``n_action`` per call."""
 
     def __init__(self, n_action: int = 1) -> None:
+        if not isinstance(n_action, int) or n_action < 1:
+            raise ManigymError(f"policy.n_action must be at least 1, got {n_action!r}")
         self.spec = PolicySpec(n_action=n_action)
 
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[UniformState]:

@@ -10,12 +10,21 @@ DEFAULT_OUT = Path("runs")
 
 def positive(text: str) -> int:
     """An integer of at least 1."""
+    return _at_least(1, text)
+
+
+def natural(text: str) -> int:
+    """An integer of at least 0."""
+    return _at_least(0, text)
+
+
+def _at_least(lowest: int, text: str) -> int:
     try:
         value = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    if value < lowest:
+        raise argparse.ArgumentTypeError(f"expected at least {lowest}, got {value}")
     return value
 
 
@@ -25,7 +34,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="root of every random stream (default 0)"
+        "--seed", type=natural, default=0, help="root of every random stream (default 0)"
     )
     parser.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="simulator processes (default 1)"

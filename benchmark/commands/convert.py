@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.data.robomimic import export, import_
-from benchmark.data.robomimic_layout import plain_layout, robosuite_layout
+from benchmark.data.robomimic_layout import task_layout
 from benchmark.data.splits import split_store
 from benchmark.data.store import TrajectoryStore
 from envs import card
-from envs.schema import ManigymError, TaskCard
+from envs.schema import ManigymError
 
 HDF5 = (".hdf5", ".h5")
 
@@ -44,21 +44,16 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def arm_count(task: TaskCard) -> int:
-    """Arms of a task, counted by their grippers."""
-    return sum(group.mode == "gripper_opening" for group in task.action.groups)
-
-
 def _read(args: argparse.Namespace) -> None:
     if args.env is None:
         raise ManigymError("--env ID is needed to read an HDF5 file, e.g. --env Robomimic/lift-v0")
     task = card(args.env)
-    layout = robosuite_layout(arm_count(task), task.cameras if args.pictures else ())
+    pictures = [f"rgb/{camera}" for camera in task.cameras] if args.pictures else []
     import_(
         args.source,
         args.target,
         env=task.id,
-        layout=layout,
+        layout=task_layout(task, ["proprio", "state", *pictures]),
         fps=task.protocol().control_hz,
         filter_key=args.filter_key,
         action_spec=asdict(task.action),
@@ -67,17 +62,8 @@ def _read(args: argparse.Namespace) -> None:
 
 def _write(args: argparse.Namespace) -> None:
     store = TrajectoryStore.open(args.source)
-    task = card(store.header.env)
-    cameras = tuple(
-        k.removeprefix("obs/rgb/") for k in store.header.keys if k.startswith("obs/rgb/")
-    )
-    has_state = "obs/state" in store.header.keys
-    robosuite = task.simulator == "Robomimic"
-    layout = (
-        robosuite_layout(arm_count(task), cameras, state=has_state)
-        if robosuite
-        else plain_layout(store)
-    )
+    keys = [k.removeprefix("obs/") for k in store.header.keys if k.startswith("obs/")]
+    layout = task_layout(card(store.header.env), keys)
     export(
         store, args.target, layout=layout, split=split_store(store, seed=0), next_obs=args.next_obs
     )

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import policies
 from benchmark.commands.arguments import add_common, add_settings, positive
-from benchmark.config import RunSettings, parse
+from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
 from benchmark.leaderboard import append_row, read_rows, table
 from benchmark.pipeline import Recipe, trained
@@ -50,24 +51,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     policy_class = policies.get(args.policy)
-    env_ids = [card(env_id).id for env_id in args.env or quick_suite()]
+    env_ids = [card(env_id).id for env_id in dict.fromkeys(args.env or quick_suite())]
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
-    kinds = {"run": RunSettings, "env": None, "policy": None, "training": None, "data": None}
+    kinds = {
+        "run": RunSettings,
+        "env": None,
+        "policy": None,
+        "training": TrainingSettings,
+        "data": DataSettings,
+    }
     settings = parse(kinds, args.settings, args.config)
     jobs = [_job(args, policy_class, settings, env_id) for env_id in env_ids]
     folder = _folder(args, settings, jobs)
-    if not args.overwrite and not any(missing_episodes(job, folder) for job in jobs):
+    board = args.out / "leaderboard.csv"
+    unfinished = [
+        job for job in jobs if missing_episodes(job, folder) or not _row_of(board, job, folder)
+    ]
+    if not unfinished:
         raise ManigymError(
             f"{folder.path} already holds this run ({args.episodes} episodes per task); "
             "--episodes adds more, --overwrite runs it again, --out writes elsewhere"
         )
-    board = args.out / "leaderboard.csv"
-    for job in jobs:
+    for job in unfinished:
         append_row(board, evaluate(job, folder))
-    rows = [row for row in read_rows(board) if row["run"] == folder.path.name]
-    print(f"\n{table(rows[-len(jobs) :])}\n\n{board}   records and films: {folder.path}")
-    return 0
+    rows = [_row_of(board, job, folder) for job in jobs]
+    print(f"\n{table(rows)}\n\n{board}   records and films: {folder.path}")
+    errors = sum(int(row["errors"]) for row in rows)
+    if errors:
+        print(
+            f"{errors} episodes ended in an error, see {folder.path / 'errors.log'}; the same "
+            "command tries them again",
+            file=sys.stderr,
+        )
+    return 1 if errors else 0
 
 
 def quick_suite() -> list[str]:
@@ -76,13 +93,25 @@ def quick_suite() -> list[str]:
     return quick or [next(iter(CARDS))]
 
 
+def _row_of(board: Path, job: Evaluation, folder: RunFolder) -> dict[str, str]:
+    """The newest row of this run, task and number of episodes; empty where there is none."""
+    rows = read_rows(board) if board.exists() else []
+    planned, key = len(job.plan()), (folder.path.name, job.env)
+    found = [
+        row
+        for row in rows
+        if (row["run"], row["env"]) == key and int(row["episodes"]) + int(row["errors"]) == planned
+    ]
+    return found[-1] if found else {}
+
+
 def _job(
     args: argparse.Namespace, policy_class: type[Policy], settings: Mapping[str, Any], env_id: str
 ) -> Evaluation:
     checkpoint = args.checkpoint
     options = settings["policy"]
     if checkpoint is None and issubclass(policy_class, TrainablePolicy):
-        checkpoint, options = _train_first(args, policy_class, settings, env_id), {}
+        checkpoint, options = _train_first(args, policy_class, env_id), {}
     return Evaluation(
         env=env_id,
         policy=policy_class.from_options(checkpoint, options),
@@ -97,13 +126,9 @@ def _job(
 
 
 def _train_first(
-    args: argparse.Namespace,
-    policy_class: type[TrainablePolicy],
-    settings: Mapping[str, Any],
-    env_id: str,
+    args: argparse.Namespace, policy_class: type[TrainablePolicy], env_id: str
 ) -> Path:
     print(f"no --checkpoint: first {args.policy} is trained on {env_id} from expert demonstrations")
-    wanted = ("policy.", "training.", "data.")
     recipe = Recipe(
         policy=args.policy,
         policy_class=policy_class,
@@ -112,8 +137,8 @@ def _train_first(
         seed=args.seed,
         workers=args.workers,
         demonstrations=args.demonstrations,
-        overrides=[s for s in args.settings if s.startswith(wanted)],
-        env_options=settings["env"],
+        config_file=args.config,
+        overrides=args.settings,
     )
     return trained(recipe)[0]
 

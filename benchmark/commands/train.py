@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="train again from scratch")
     add_common(parser)
-    add_settings(parser, "policy, training, data")
+    add_settings(parser, "policy, training, data, env (options of gymnasium.make)")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -12,7 +12,9 @@ import numpy as np
 
 from benchmark.data.rows import Array
 from benchmark.data.store import TrajectoryStore
-from envs.schema import ManigymError
+from envs.schema import ManigymError, TaskCard
+
+ROBOSUITE_ARM = 9  # numbers of proprio per arm: position 3, quaternion 4, gripper joints 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,20 @@ def robosuite_layout(arms: int = 1, cameras: Sequence[str] = (), *, state: bool 
 
 def plain_layout(store: TrajectoryStore) -> Layout:
     """One robomimic key per observation: ``rgb/top`` -> ``top_image``, others keep their name."""
-    keys = [key.removeprefix("obs/") for key in store.header.keys if key.startswith("obs/")]
+    return _plain([k.removeprefix("obs/") for k in store.header.keys if k.startswith("obs/")])
+
+
+def task_layout(task: TaskCard, keys: Sequence[str]) -> Layout:
+    """How these flat observation keys of a task are named in a file: as robosuite's data sets do
+    where the task's ``proprio`` is what :func:`robosuite_layout` describes, else plainly."""
+    arms = sum(group.mode == "gripper_opening" for group in task.action.groups)
+    if arms and sum(group.size for group in task.proprio) == ROBOSUITE_ARM * arms:
+        cameras = [key.removeprefix("rgb/") for key in keys if key.startswith("rgb/")]
+        return robosuite_layout(arms, cameras, state="state" in keys)
+    return _plain(keys)
+
+
+def _plain(keys: Sequence[str]) -> Layout:
     suffix = {"rgb": "image", "depth": "depth", "segmentation": "segmentation"}
     names = {key: key.partition("/")[::2] for key in keys}
     return {

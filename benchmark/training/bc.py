@@ -99,11 +99,13 @@ def fit(
                     bar.set_postfix(loss=f"{metrics['loss']:.4f}")
                 if val is not None and (state.step % settings.validate_every == 0 or last):
                     log.write(state.step, **validate(state, val, settings, device))
-                if state.step % settings.save_every == 0 or last:
+                if state.step % settings.save_every == 0 and not last:
+                    # In this order: a checkpoint without resume.pt beside it is a finished one.
                     state.save(resume)
                     _ema_policy(state).save(checkpoint, {**record, "step": state.step})
     finally:
         log.close()
+    _ema_policy(state).save(checkpoint, {**record, "step": state.step})
     resume.unlink(missing_ok=True)
     return checkpoint
 
