@@ -1,0 +1,32 @@
+"""Shared fixtures. Simulators that are not installed skip with the command that installs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import envs
+from envs.gl import select_backend
+from envs.registry import install_hint
+
+INSTALLED = [env_id for env_id in envs.CARDS if envs.installed(env_id)]
+HAS_GL = select_backend() not in ("disable",)
+needs_gl = pytest.mark.skipif(not HAS_GL, reason="no off-screen OpenGL: apt-get install libosmesa6")
+
+
+def task_params() -> list[object]:
+    """Every id of the registry; those without their simulator are skipped."""
+    return [
+        pytest.param(
+            env_id,
+            marks=() if env_id in INSTALLED else pytest.mark.skip(reason=install_hint(env_id)),
+        )
+        for env_id in envs.CARDS
+    ]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty output folder, as --out."""
+    return tmp_path / "runs"
