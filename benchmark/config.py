@@ -90,11 +90,8 @@ def parse(
     """
     schema = {name: OmegaConf.structured(kind) if kind else {} for name, kind in sections.items()}
     config: Any = OmegaConf.create(schema)
-    OmegaConf.set_struct(config, True)
-    for name, kind in sections.items():
-        OmegaConf.set_struct(config[name], kind is not None)
     for source in _sources(overrides, file):
-        _check_keys(config, source)
+        _check_keys(config, source, [name for name, kind in sections.items() if kind is None])
         try:
             config = OmegaConf.merge(config, source)
         except OmegaConfBaseException as error:
@@ -132,18 +129,16 @@ def _sources(overrides: Sequence[str], file: Path | None) -> list[DictConfig]:
     return [*found, OmegaConf.from_dotlist(list(overrides))]
 
 
-def _check_keys(config: Any, source: DictConfig) -> None:
+def _check_keys(config: Any, source: DictConfig, free: Sequence[str]) -> None:
     for section, values in source.items():
         if section not in config:
             raise ManigymError(_unknown("section", str(section), [str(s) for s in config]))
         if not isinstance(values, DictConfig):
             raise ManigymError(f"section {section!r} must hold key: value, got {values!r}")
-        if OmegaConf.is_struct(config[section]):
-            for key in values:
-                if key not in config[section]:
-                    raise ManigymError(
-                        _unknown(f"key in {section!r}", str(key), [str(k) for k in config[section]])
-                    )
+        unknown = [str(key) for key in values if key not in config[section]]
+        if unknown and section not in free:
+            known = [str(key) for key in config[section]]
+            raise ManigymError(_unknown(f"key in {section!r}", unknown[0], known))
 
 
 def _unknown(what: str, got: str, known: Sequence[str]) -> str:

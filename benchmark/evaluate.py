@@ -53,8 +53,8 @@ class Evaluation:
 
 def missing_episodes(job: Evaluation, folder: RunFolder) -> list[PlannedEpisode]:
     """Planned episodes without a good record."""
-    done = {r.episode for r in folder.records() if r.env == job.env and r.status == "ok"}
-    return [e for e in job.plan() if e.index not in done]
+    done = {(r.episode, r.seed) for r in folder.records() if r.env == job.env and r.status == "ok"}
+    return [e for e in job.plan() if (e.index, e.seed) not in done]
 
 
 def evaluate(job: Evaluation, folder: RunFolder) -> Row:
@@ -108,8 +108,8 @@ def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:
 
 def _row(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
     task = card(job.env)
-    planned = {e.index for e in job.plan()}
-    records = [r for r in folder.records() if r.env == job.env and r.episode in planned]
+    planned = {(e.env, e.index, e.seed) for e in job.plan()}
+    records = [r for r in folder.records() if (r.env, r.episode, r.seed) in planned]
     described = job.policy.describe()
     versions = package_versions(task.packages)
     return Row(

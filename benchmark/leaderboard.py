@@ -69,6 +69,8 @@ SHOWN = {
     "low": "low 95 %",
     "high": "high 95 %",
     "mean_steps": "mean steps",
+    "nfe": "NFE",
+    "train_episodes": "demos",
     "policy_ms_p50": "policy ms",
     "date": "date",
 }

@@ -59,7 +59,12 @@ def demonstrations(recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Path, s
     if recipe.data is not None:
         given = recipe.data.is_dir()
         path = recipe.data if given else _imported(recipe, recipe.data, observations)
-        return path, TrajectoryStore.open(path).content_hash()
+        store = TrajectoryStore.open(path)
+        if store.header.env != recipe.env:
+            raise ManigymError(
+                f"--data {path} holds demonstrations of {store.header.env}, asked for {recipe.env}"
+            )
+        return path, store.content_hash()
     job = CollectJob(
         env=recipe.env,
         episodes=settings["data"].episodes,
@@ -107,15 +112,16 @@ def trained(recipe: Recipe, overwrite: bool = False) -> tuple[Path, bool]:
 
 
 def _imported(recipe: Recipe, file: Path, observations: Sequence[str]) -> Path:
-    """A robomimic HDF5 file as a store, converted once per content."""
+    """A robomimic HDF5 file as a store, converted once per content and kind of observation."""
     if not file.exists():
         raise ManigymError(f"--data {file}: no such file or folder")
     task = card(recipe.env)
-    target = recipe.out / "demonstrations" / f"{file.stem}-{file_hash(file)[:12]}"
+    pictures = [f"rgb/{camera}" for camera in task.cameras] if "rgb" in observations else []
+    keys = ["proprio", *(["state"] if "state" in observations else []), *pictures]
+    identity = config_hash({"file": file_hash(file), "env": recipe.env, "keys": keys})
+    target = recipe.out / "demonstrations" / f"{file.stem}-{identity}"
     if not target.exists():
-        pictures = [f"rgb/{camera}" for camera in task.cameras] if "rgb" in observations else []
-        state = ["state"] if "state" in observations else []
-        layout = task_layout(task, ["proprio", *state, *pictures])
+        layout = task_layout(task, keys)
         target.parent.mkdir(parents=True, exist_ok=True)
         import_(file, target, env=recipe.env, layout=layout, fps=task.protocol().control_hz)
     return target

@@ -100,7 +100,7 @@ class RunFolder:
         for number, line in enumerate(self._records.read_text().splitlines(), 1):
             try:
                 record = EpisodeRecord.from_json(line)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ManigymError(
                     f"{self._records} line {number} is not an episode record ({error}); "
                     "restore the file or remove the line to run that episode again"

@@ -54,7 +54,8 @@ class ManipEnv(gym.Env[Observation, np.ndarray]):
     Options (all of ``gymnasium.make``): ``observations`` modalities to compute, nothing else is
     paid for; ``cameras`` a subset of the card's; ``image_size`` (height, width) pixels;
     ``num_points`` N of the point cloud; ``protocol`` a name of the card; ``horizon`` and
-    ``terminate_on_success`` override the protocol's (only a latched success can end an episode); ``render_profile`` see ``envs.rendering``.
+    ``terminate_on_success`` override the protocol's (only a latched success ends an episode);
+    ``render_profile`` see ``envs.rendering``.
 
     ``step`` returns ``info = {"success": goal reached now, "is_success": succeeded so far}``.
     Actions outside [-1, 1] are clipped; non-finite ones raise ``ManigymError``.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from envs.base import ManipEnv
-from envs.schema import FlatObservation, ManigymError, SimulationError
+from envs.schema import FlatObservation, ManigymError, SimulationError, flatten
 
 FLOAT_VECTORS = ("proprio", "state")
 
@@ -56,18 +56,16 @@ class EpisodeRunner:
     def reset(self, seed: int, record: bool = False, film: bool = False) -> Reply:
         """Start an episode; one observation comes back."""
         started = perf_counter()
-        self._states, self._actions = (
-            hashlib.blake2b(digest_size=16),
-            hashlib.blake2b(digest_size=16),
-        )
+        self._seconds = 0.0
+        self._states, self._actions = (hashlib.blake2b(digest_size=16) for _ in range(2))
         self._rewards: list[float] = []
         self._rows: list[dict[str, Any]] | None = [] if record else None
         self._frames: list[np.ndarray] = []
         self._film, self._film_problem = film, ""
-        self.env.reset(seed=seed)
-        self._latest = self._look()
+        observation, _ = self.env.reset(seed=seed)
+        self._latest = self._checked(flatten(observation))
         self._note_state()
-        self._seconds = perf_counter() - started
+        self._seconds += perf_counter() - started
         return Reply([self._latest])
 
     def run(self, actions: np.ndarray, n_obs: int = 1) -> Reply:
@@ -83,15 +81,14 @@ class EpisodeRunner:
             self._note_state()
             over = terminated or truncated
             if over or k >= len(actions) - n_obs or self._rows is not None:
-                self._latest = self._look()
+                self._latest = self._checked(self.env.observe_flat())
                 seen.append(self._latest)
             if over:
                 break
         self._seconds += perf_counter() - started
         return Reply(seen[-n_obs:], self._summary() if over else None)
 
-    def _look(self) -> FlatObservation:
-        observation = self.env.observe_flat()
+    def _checked(self, observation: FlatObservation) -> FlatObservation:
         for key in FLOAT_VECTORS:
             if key in observation and not np.isfinite(observation[key]).all():
                 raise SimulationError(
@@ -106,10 +103,12 @@ class EpisodeRunner:
 
     def _shoot(self) -> None:
         """One picture of the film; without a renderer the episode goes on and says so."""
+        started = perf_counter()
         try:
             self._frames.append(self.env.render())
         except ManigymError as problem:
             self._film, self._film_problem = False, str(problem)
+        self._seconds -= perf_counter() - started  # not the simulator's time
 
     def _record_before(self, action: np.ndarray) -> None:
         if self._rows is not None:

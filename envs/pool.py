@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any
@@ -134,7 +136,8 @@ class ProcessPool(Pool):
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, *self._task), daemon=True)
-        process.start()
+        with _interrupts_blocked():
+            process.start()
         theirs.close()
         return process, ours
 
@@ -185,10 +188,22 @@ class ProcessPool(Pool):
     def close(self) -> None:
         for _, connection in self._workers:
             connection.close()
+        end = monotonic() + _CLOSE_SECONDS
         for process, _ in self._workers:
-            process.join(_CLOSE_SECONDS)
+            process.join(max(end - monotonic(), 0.0))
             if process.is_alive():
                 process.kill()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Processes started inside inherit the mask and never see Ctrl-C: the parent handles it."""
+    resource_tracker.ensure_running()  # would be started with the first worker and unblock it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _answer(runner: EpisodeRunner, method: str, arguments: tuple[Any, ...]) -> Reply | Failure:
@@ -200,9 +215,6 @@ def _answer(runner: EpisodeRunner, method: str, arguments: tuple[Any, ...]) -> R
 
 def _serve(connection: Connection, env_id: str, options: Mapping[str, Any]) -> None:
     """A worker's main loop: ends when the parent closes its end of the pipe or is gone."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ.update(_WORKER_ENVIRONMENT)
     import envs  # noqa: F401  registers the ids in this interpreter
 

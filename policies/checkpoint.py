@@ -25,7 +25,8 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        torch.save({"format": FORMAT, **content}, partial)
+        with partial.open("wb") as file:  # with a path, torch hides that the disk is full
+            torch.save({"format": FORMAT, **content}, file)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -13,4 +13,7 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ManigymError(f"device {name!r} asked for, but torch {torch.__version__} sees no GPU")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ManigymError(f"device {name!r}: {error}") from None

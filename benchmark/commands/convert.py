@@ -32,14 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     if not args.source.exists():
         raise ManigymError(f"{args.source}: no such file or folder")
-    if args.source.suffix in HDF5:
-        _read(args)
-    elif args.target.suffix in HDF5:
-        _write(args)
-    else:
+    reading, writing = (path.suffix in HDF5 for path in (args.source, args.target))
+    if reading == writing:
         raise ManigymError(
             f"one side must end in {' or '.join(HDF5)}: got {args.source} and {args.target}"
         )
+    (_read if reading else _write)(args)
     print(args.target)
     return 0
 

@@ -128,7 +128,7 @@ def _job(
 def _train_first(
     args: argparse.Namespace, policy_class: type[TrainablePolicy], env_id: str
 ) -> Path:
-    print(f"no --checkpoint: first {args.policy} is trained on {env_id} from expert demonstrations")
+    print(f"no --checkpoint: {args.policy} is trained on {env_id} from expert demonstrations")
     recipe = Recipe(
         policy=args.policy,
         policy_class=policy_class,
@@ -140,7 +140,9 @@ def _train_first(
         config_file=args.config,
         overrides=args.settings,
     )
-    return trained(recipe)[0]
+    checkpoint, existed = trained(recipe)
+    print(f"{'found, trained before' if existed else 'trained'}: {checkpoint}")
+    return checkpoint
 
 
 def _folder(

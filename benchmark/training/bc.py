@@ -50,7 +50,8 @@ class TrainState:
             "step": self.step,
         }
         partial = path.with_suffix(".partial")
-        torch.save(content, partial)
+        with partial.open("wb") as file:  # with a path, torch hides that the disk is full
+            torch.save(content, file)
         partial.replace(path)
 
     def load(self, path: Path) -> None:
