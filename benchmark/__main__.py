@@ -43,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Settings may stand anywhere, also right after a list of ids, so they are taken out first.
     settings = [a for a in arguments if SETTING.match(a)]
     rest = [a for a in arguments if not SETTING.match(a)]
-    args = _parser(rest[0] if rest else "").parse_args(rest)
-    args.settings = settings
     try:
         _check_siblings()
+        args = _parser(rest[0] if rest else "").parse_args(rest)
+        args.settings = settings
         return import_module(f"benchmark.commands.{args.command}").main(args)
     except ManigymError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -164,11 +164,12 @@ class ProcessPool(Pool):
 
     def wait(self) -> list[tuple[int, Reply | Failure]]:
         slots: dict[Any, int] = {self._workers[slot][1]: slot for slot in self._asked}
-        left = min(self._asked.values()) + self._deadline - monotonic()
-        ready = wait(list(slots), max(left, 0.0))
+        slowest, since = min(self._asked.items(), key=lambda asked: asked[1])
+        ready = wait(list(slots), max(since + self._deadline - monotonic(), 0.0))
         if not ready:
-            self._workers[min(self._asked, key=self._asked.__getitem__)][0].kill()
-            return self.wait()  # which now meets the closed pipe
+            overdue, connection = self._workers[slowest]
+            overdue.kill()
+            ready = wait([connection])  # its end of the pipe closes
         return [(slots[c], self._receive(slots[c])) for c in ready]
 
     def _receive(self, slot: int) -> Reply | Failure:

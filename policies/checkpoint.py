@@ -23,11 +23,21 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` (at least `FIELDS`) so that a crash leaves the old file or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    save_whole(path, {"format": FORMAT, **content})
+
+
+def save_whole(path: Path, content: Mapping[str, Any]) -> None:
+    """`torch.save` that leaves the old file or the new one, whatever stops it in the middle."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:  # with a path, torch hides that the disk is full
-            torch.save({"format": FORMAT, **content}, file)
+        with partial.open("wb") as file:
+            torch.save(content, file)
         partial.replace(path)
+    except RuntimeError as error:
+        # torch fails once more while a full disk or Ctrl-C ends it; those are the news.
+        if isinstance(error.__context__, (OSError, KeyboardInterrupt)):
+            raise error.__context__ from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -25,6 +25,7 @@ from benchmark.provenance import available_cores
 from benchmark.training.metric_log import MetricLog
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy
+from policies.checkpoint import save_whole
 from policies.device import pick_device
 
 LOG_EVERY = 50
@@ -49,10 +50,7 @@ class TrainState:
             "torch_rng": torch.get_rng_state(),
             "step": self.step,
         }
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:  # with a path, torch hides that the disk is full
-            torch.save(content, file)
-        partial.replace(path)
+        save_whole(path, content)
 
     def load(self, path: Path) -> None:
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -19,12 +19,12 @@ class MetricLog:
     def __init__(self, folder: Path, step: int, config: Mapping[str, Any], use_wandb: bool) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        self._wandb = _start_wandb(folder, config) if use_wandb else None
         path = folder / "metrics.jsonl"
         kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
         path.write_text("".join(line + "\n" for line in kept))
         self._file = path.open("a")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step or None)
-        self._wandb = _start_wandb(folder, config) if use_wandb else None
 
     def write(self, step: int, **metrics: float) -> None:
         self._file.write(json.dumps({"step": step, **metrics}) + "\n")
