@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -43,6 +43,24 @@ class Evaluation:
         """``gymnasium.make`` options: what the policy needs, then what the user said."""
         spec = self.policy.spec
         return {**spec.env_options, **self.env_options, "observations": spec.observations}
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that determines the outcomes, defaults filled in, as plain data."""
+        spec, config = self.policy.spec, getattr(self.policy, "config", None)
+        return {
+            "protocol": asdict(card(self.env).protocol(self.options.get("protocol"))),
+            "env_options": self.options,
+            "seed_rule": self.seed_rule,
+            "n_obs": spec.n_obs,
+            "n_action": spec.n_action,
+            "policy": asdict(config) if config is not None else self.policy.describe(),
+            "checkpoint_sha256": file_hash(self.checkpoint) if self.checkpoint else None,
+        }
+
+    @property
+    def seed_rule(self) -> str:
+        """How the start states were chosen."""
+        return SEED_RULE if self.policy.reset_seeds() is None else "recorded"
 
     def plan(self) -> list[PlannedEpisode]:
         seeds = self.policy.reset_seeds()
@@ -121,7 +139,7 @@ def _row(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
         nfe=described.get("nfe"),
         train_episodes=described.get("train_episodes"),
         seed=job.seed,
-        seed_rule=SEED_RULE if job.policy.reset_seeds() is None else "recorded",
+        seed_rule=job.seed_rule,
         workers=job.workers,
         checkpoint=str(job.checkpoint or ""),
         checkpoint_sha256=file_hash(job.checkpoint) if job.checkpoint else "",

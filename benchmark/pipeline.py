@@ -87,9 +87,8 @@ def demonstrations_path(out: Path, job: CollectJob) -> Path:
 def trained(recipe: Recipe, overwrite: bool = False) -> tuple[Path, bool]:
     """The checkpoint of a recipe, and whether it was there already, completely trained."""
     settings = recipe.settings()
-    if recipe.data is None:
-        wanted = recipe.demonstrations or card(recipe.env).demonstrations
-        settings["data"].episodes = settings["data"].episodes or wanted
+    default = card(recipe.env).demonstrations if recipe.data is None else None
+    settings["data"].episodes = recipe.demonstrations or settings["data"].episodes or default
     data, identity = demonstrations(recipe, settings)
     config = {
         "policy_name": recipe.policy,

@@ -74,7 +74,11 @@ def test_every_planned_episode_has_its_record(records):
 def test_the_resolved_configuration_is_there(out, row):
     config = OmegaConf.load(out / row["run"] / "config.yaml")
     assert (config.policy, config.seed) == ("maniflow", 0)
-    assert config.tasks[TOY] == row["checkpoint_sha256"]
+    task = config.tasks[TOY]
+    assert task.checkpoint_sha256 == row["checkpoint_sha256"]
+    assert (task.protocol.name, task.protocol.horizon) == ("default", 60)
+    assert list(task.env_options.observations) == ["proprio", "state"]
+    assert (task.n_obs, task.n_action, task.policy.width) == (2, 8, 32)
     (training,) = out.glob("training/*/config.yaml")
     assert OmegaConf.load(training).policy.width == 32
     assert OmegaConf.load(training).training.steps == 250

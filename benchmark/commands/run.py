@@ -20,7 +20,7 @@ from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
 from benchmark.leaderboard import append_row, read_rows, table
 from benchmark.pipeline import Recipe, trained
-from benchmark.provenance import config_hash, file_hash
+from benchmark.provenance import config_hash
 from benchmark.records import RunFolder
 from envs import CARDS, card, installed
 from envs.schema import ManigymError
@@ -151,15 +151,11 @@ def _folder(
     """The run's folder, named after what determines its results."""
     config = {
         "policy": args.policy,
-        "tasks": {
-            job.env: file_hash(job.checkpoint) if job.checkpoint is not None else None
-            for job in jobs
-        },
-        "seed": args.seed,
         "policy_options": settings["policy"],
-        "env": settings["env"],
+        "seed": args.seed,
         "execute": settings["run"].execute,
         "ensemble": settings["run"].ensemble,
+        "tasks": {job.env: job.resolved() for job in jobs},
     }
     path = args.out / f"{args.policy}-{config_hash(config)}"
     if args.overwrite and path.exists():

@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="trajectory store or robomimic HDF5; default: the expert's",
     )
     parser.add_argument(
-        "--demonstrations", type=positive, metavar="N", help="expert episodes to record"
+        "--demonstrations",
+        type=positive,
+        metavar="N",
+        help="episodes to record, or to take of --data",
     )
     parser.add_argument("--overwrite", action="store_true", help="train again from scratch")
     add_common(parser)

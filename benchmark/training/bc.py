@@ -76,6 +76,7 @@ def fit(
     what it was trained on and how.
     """
     device = pick_device(settings.device)
+    threads = torch.get_num_threads()  # the caller's, given back at the end
     torch.set_num_threads(settings.threads or available_cores())
     torch.manual_seed(settings.seed)  # dropout has no generator of its own
     policy.module.to(device)
@@ -104,6 +105,7 @@ def fit(
                     _ema_policy(state).save(checkpoint, {**record, "step": state.step})
     finally:
         log.close()
+        torch.set_num_threads(threads)
     _ema_policy(state).save(checkpoint, {**record, "step": state.step})
     resume.unlink(missing_ok=True)
     return checkpoint
@@ -152,7 +154,7 @@ def _update(
 
 @torch.no_grad()
 def _update_ema(state: TrainState, settings: TrainingSettings) -> None:
-    """Decay of diffusion_policy's EMAModel (inv_gamma 1), as ManiFlow trains with."""
+    """Decay of diffusion_policy's EMAModel (inv_gamma 1), one step earlier."""
     decay = min(1.0 - (1.0 + state.step) ** -settings.ema_power, settings.ema_max)
     ours: list[torch.Tensor] = list(state.teacher.parameters())
     theirs: list[torch.Tensor] = list(state.policy.module.parameters())

@@ -38,7 +38,8 @@ def train(job: TrainJob, folder: Path, resolved: Mapping[str, Any]) -> Path:
     split's hash and the data's hash are stored in the checkpoint.
     """
     store = TrajectoryStore.open(job.data)
-    store.verify()
+    for warning in store.verify().warnings:
+        print(f"warning: {job.data}: {warning}")
     interface = store_interface(store)
     chosen = slice(job.data_settings.episodes)
     split = split_episodes(

@@ -90,11 +90,12 @@ class ManiFlowPolicy(TrainablePolicy):
 
     def with_options(self, options: Mapping[str, Any]) -> Self:
         """The same network, used with other inference settings."""
-        fixed = sorted(set(options) - set(INFERENCE_KEYS))
-        if fixed:
+        others = sorted(set(options) - set(INFERENCE_KEYS))
+        if others:
+            known = hasattr(self.config, others[0])
+            problem = "is fixed by training" if known else "does not exist"
             raise ManigymError(
-                f"policy.{fixed[0]} is fixed by training; a checkpoint takes only "
-                f"{', '.join(INFERENCE_KEYS)}. Train anew to change it"
+                f"policy.{others[0]} {problem}; a checkpoint takes only {', '.join(INFERENCE_KEYS)}"
             )
         config = replace(self.config, **options).resolved()
         return type(self)(config, self.interface, self.network, self.record)
