@@ -87,10 +87,12 @@ class Policy(ABC):
 class TrainablePolicy(Policy):
     """A policy with a network that behaviour cloning can fit.
 
-    ``Config`` is a dataclass of plain values (the ``policy.*`` keys of the command line).
+    ``Config`` is a dataclass of plain values (the ``policy.*`` keys of the command line), of which
+    ``inference_keys`` may still be changed after training (``from_options``).
     """
 
     Config: ClassVar[type[Any]]
+    inference_keys: ClassVar[tuple[str, ...]] = ()
     config: Any
     module: torch.nn.Module
 

@@ -111,6 +111,17 @@ def test_the_same_command_reuses_demonstrations_and_checkpoint(out, row, records
             assert one[key] == other[key]
 
 
+def test_other_ways_of_running_use_the_same_weights(out, row):
+    run = ("run", "--policy", "maniflow", "--env", TOY, "--episodes", 2, "--out", out)
+    settings = [s for s in (*SETTINGS, *STEPS) if "inference" not in s]
+    more = ("policy.num_inference_steps=3", "--demonstrations", 60, "run.videos=0")
+    assert bench(*run, *settings, *more) == 0
+    with (out / "leaderboard.csv").open(newline="") as file:
+        newest = list(csv.DictReader(file))[-1]
+    assert (row["nfe"], newest["nfe"]) == ("1", "3")
+    assert newest["checkpoint_sha256"] == row["checkpoint_sha256"]
+
+
 def test_a_settings_file_serves_every_command(tmp_path):
     """One YAML for collect-train-run: sections of other commands are allowed, and none is lost."""
     file = tmp_path / "settings.yaml"

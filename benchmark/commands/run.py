@@ -111,7 +111,8 @@ def _job(
     checkpoint = args.checkpoint
     options = settings["policy"]
     if checkpoint is None and issubclass(policy_class, TrainablePolicy):
-        checkpoint, options = _train_first(args, policy_class, env_id), {}
+        checkpoint = _train_first(args, policy_class, env_id)
+        options = {k: v for k, v in options.items() if k in policy_class.inference_keys}
     return Evaluation(
         env=env_id,
         policy=policy_class.from_options(checkpoint, options),
@@ -129,6 +130,8 @@ def _train_first(
     args: argparse.Namespace, policy_class: type[TrainablePolicy], env_id: str
 ) -> Path:
     print(f"no --checkpoint: {args.policy} is trained on {env_id} from expert demonstrations")
+    # The same weights serve every way of running them.
+    inference = tuple(f"policy.{key}=" for key in policy_class.inference_keys)
     recipe = Recipe(
         policy=args.policy,
         policy_class=policy_class,
@@ -138,7 +141,7 @@ def _train_first(
         workers=args.workers,
         demonstrations=args.demonstrations,
         config_file=args.config,
-        overrides=args.settings,
+        overrides=[s for s in args.settings if not s.startswith(inference)],
     )
     checkpoint, existed = trained(recipe)
     print(f"{'found, trained before' if existed else 'trained'}: {checkpoint}")

@@ -44,6 +44,7 @@ class ManiFlowPolicy(TrainablePolicy):
 
     name = "maniflow"
     Config = ManiFlowConfig
+    inference_keys = INFERENCE_KEYS
     config: ManiFlowConfig
     module: nn.Module
 
