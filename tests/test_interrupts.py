@@ -25,7 +25,13 @@ def interrupted(arguments, is_time):
     """Start a command, press Ctrl-C once ``is_time(pid)``; return its status and messages."""
     command = [sys.executable, "-m", "benchmark", *map(str, arguments)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A test run started in the background of a script inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         limit = time.monotonic() + 60
