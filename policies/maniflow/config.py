@@ -22,7 +22,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "large": {"layers": 28, "width": 1152, "heads": 16, "state_size": 192, "dropout": 0.1},
 }
 
-INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call", "device")
+INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call", "device", "threads")
 """What may be changed on a trained policy."""
 
 
@@ -51,6 +51,9 @@ class ManiFlowConfig:
     rows_per_call: int = 1
     # Where a trained policy runs: "auto" is the GPU where there is one.
     device: str = "auto"
+    # Torch threads of a CPU: with one, the bits do not depend on the number of cores, and a small
+    # network is faster. Raise it for a large one.
+    threads: int = 1
     # Network.
     layers: int | None = None
     width: int | None = None
@@ -88,7 +91,15 @@ class ManiFlowConfig:
     def check(self) -> None:
         """Raise for values that cannot work together."""
         check_modalities(self.observations)
-        counts = ("n_obs", "horizon", "n_action", "num_inference_steps", "rows_per_call", "points")
+        counts = (
+            "n_obs",
+            "horizon",
+            "n_action",
+            "num_inference_steps",
+            "rows_per_call",
+            "points",
+            "threads",
+        )
         for name in counts:
             if getattr(self, name) < 1:
                 raise ManigymError(f"policy.{name} must be at least 1, got {getattr(self, name)}")

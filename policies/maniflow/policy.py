@@ -82,6 +82,7 @@ class ManiFlowPolicy(TrainablePolicy):
             raise ManigymError(f"policy {cls.name!r} must be trained first; give --checkpoint FILE")
         policy = cls.load(checkpoint).with_options(options)
         policy.module.to(pick_device(policy.config.device))
+        torch.set_num_threads(policy.config.threads)
         return policy
 
     @property
