@@ -15,7 +15,7 @@ from benchmark.data.store import Episode, TrajectoryStore
 from benchmark.plan import plan_episodes
 from benchmark.provenance import code_version, package_versions
 from benchmark.rollout import Outcome, RolloutOptions, rollout
-from envs import card
+from envs import card, runnable
 from envs.pool import Pool, make_pool
 from envs.schema import ManigymError
 from policies.expert import ExpertPolicy
@@ -58,7 +58,7 @@ def collect(job: CollectJob, path: Path) -> TrajectoryStore:
     Demonstration ``i`` is the episode planned with index ``i``. Indices where the expert fails are
     skipped, so the store holds the first successes in index order, whatever the worker count.
     """
-    if card(job.env).expert is None:
+    if runnable(job.env).expert is None:
         raise ManigymError(
             f"{job.env} has no expert to collect from; tasks with one: python -m benchmark list"
         )

@@ -27,6 +27,9 @@ class RunSettings:
     ensemble: str | None = None
     videos: int = 2
 
+    def __post_init__(self) -> None:
+        _at_least("run", self, {"videos": 0})
+
 
 @dataclass
 class DataSettings:
@@ -42,6 +45,9 @@ class DataSettings:
     val_fraction: float = 0.1
     max_train: int | None = None
     in_memory: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least("data", self, {"episodes": 1, "max_train": 1})
 
 
 @dataclass
@@ -70,15 +76,26 @@ class TrainingSettings:
     wandb: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "validate_every", "save_every"):
-            if getattr(self, name) < 1:
-                raise ManigymError(f"training.{name} must be at least 1, got {getattr(self, name)}")
-        if self.learning_rate <= 0:
-            raise ManigymError(f"training.learning_rate must be above 0, got {self.learning_rate}")
+        counts = dict.fromkeys(("steps", "batch_size", "validate_every", "save_every"), 1)
+        lowest = dict.fromkeys(("warmup_steps", "weight_decay", "seed", "threads"), 0)
+        _at_least("training", self, counts | lowest)
+        for name in ("learning_rate", "gradient_clip", "ema_power"):
+            if not getattr(self, name) > 0:  # NaN is not either
+                raise ManigymError(f"training.{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.ema_max < 1:
+            raise ManigymError(f"training.ema_max must lie in [0, 1), got {self.ema_max}")
         if self.precision not in PRECISIONS:
             raise ManigymError(
                 f"training.precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}"
             )
+
+
+def _at_least(section: str, settings: Any, lowest: Mapping[str, int]) -> None:
+    """Raise for a number below its lowest sensible value; ``None`` (the default) passes."""
+    for name, low in lowest.items():
+        value = getattr(settings, name)
+        if value is not None and not value >= low:
+            raise ManigymError(f"{section}.{name} must be at least {low}, got {value}")
 
 
 def parse(
@@ -96,6 +113,11 @@ def parse(
             config = OmegaConf.merge(config, source)
         except OmegaConfBaseException as error:
             raise ManigymError(f"bad setting: {str(error).splitlines()[0]}") from None
+    if "observations" in config.get("env", {}):
+        raise ManigymError(
+            "env.observations is not for you to set: a policy asks for what it sees "
+            "(policy.observations=[...]); for collect there is --observations"
+        )
     return {name: OmegaConf.to_object(config[name]) for name in sections}
 
 
@@ -143,5 +165,5 @@ def _check_keys(config: Any, source: DictConfig, free: Sequence[str]) -> None:
 
 def _unknown(what: str, got: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(got, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown {what}: {got!r}{hint} Known: {', '.join(known)}"

@@ -122,5 +122,6 @@ def _imported(recipe: Recipe, file: Path, observations: Sequence[str]) -> Path:
     if not target.exists():
         layout = task_layout(task, keys)
         target.parent.mkdir(parents=True, exist_ok=True)
-        import_(file, target, env=recipe.env, layout=layout, fps=task.protocol().control_hz)
+        rate = task.protocol().control_hz
+        import_(file, target, env=task.id, layout=layout, fps=rate, action=task.action)
     return target

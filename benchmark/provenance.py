@@ -50,6 +50,8 @@ def _version(name: str) -> str:
 def code_version() -> str:
     """Package version and, in a git checkout, its commit (``+dirty`` with uncommitted changes)."""
     root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():  # installed, perhaps below somebody else's repository
+        return benchmark.__version__
     try:
         commit = _git(root, "rev-parse", "--short=12", "HEAD")
         dirty = "+dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else ""

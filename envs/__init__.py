@@ -4,8 +4,8 @@
 >>> env = gym.make("Toy/reach-v0", observations=("proprio", "state"))
 """
 
-from envs.registry import CARDS, SIMULATORS, card, installed, register_all
+from envs.registry import CARDS, SIMULATORS, card, installed, register_all, runnable
 
-__all__ = ["CARDS", "SIMULATORS", "card", "installed"]
+__all__ = ["CARDS", "SIMULATORS", "card", "installed", "runnable"]
 
 register_all()

@@ -9,7 +9,8 @@ import numpy as np
 
 from envs.base import ManipEnv
 from envs.point_cloud import camera_points, farthest_points
-from envs.rendering import OffscreenRenderer
+from envs.rendering import RENDER_PROFILES, OffscreenRenderer
+from envs.schema import ManigymError
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
@@ -28,6 +29,11 @@ class MujocoEnv(ManipEnv):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.render_profile not in RENDER_PROFILES:
+            raise ManigymError(
+                f"{self.card.id} has no render_profile {self.render_profile!r}; "
+                f"it offers: {', '.join(RENDER_PROFILES)}"
+            )
         self._renderers: dict[tuple[int, int], OffscreenRenderer] = {}
         self._rendered_model: mujoco.MjModel | None = None
 

@@ -84,8 +84,8 @@ def install_hint(env_id: str) -> str:
     return f'pip install -c constraints.txt -e ".[{extra}]"'
 
 
-def launch(env_id: str, **options: Any) -> gym.Env[Any, Any]:
-    """Make an environment in this interpreter (Gymnasium's entry point for every id)."""
+def runnable(env_id: str) -> TaskCard:
+    """:func:`card` of an id whose simulator is installed; else raises with what installs it."""
     task = card(env_id)
     if not installed(env_id):
         simulator = _SIMULATOR_OF[env_id]
@@ -93,6 +93,12 @@ def launch(env_id: str, **options: Any) -> gym.Env[Any, Any]:
             f"{env_id} needs the package {simulator.requires!r}, which this Python does not have.\n"
             f"  Install it: {install_hint(env_id)}"
         )
+    return task
+
+
+def launch(env_id: str, **options: Any) -> gym.Env[Any, Any]:
+    """Make an environment in this interpreter (Gymnasium's entry point for every id)."""
+    task = runnable(env_id)
     select_backend()
     module, _, name = _SIMULATOR_OF[env_id].entry_point.partition(":")
     kind = getattr(import_module(module), name)

@@ -40,6 +40,9 @@ _FLAGS = {
     "shadows": mujoco.mjtRndFlag.mjRND_SHADOW,
     "reflections": mujoco.mjtRndFlag.mjRND_REFLECTION,
 }
+# Why this process has no OpenGL. MuJoCo 3.9 aborts the process that asks a second time.
+_broken: list[str] = []
+_NEVER = "platform library has not been loaded"  # MuJoCo's words for it
 _NO_GL = """no off-screen OpenGL: {error}
   Install one:   apt-get install libosmesa6
   and select it: export MUJOCO_GL=osmesa   (before Python starts; MUJOCO_GL=egl with a GPU driver)
@@ -61,6 +64,8 @@ class OffscreenRenderer(mujoco.Renderer):
     ) -> None:
         self._gl_context: Any = None
         self._mjr_context: Any = None
+        if _broken:
+            raise ManigymError(_broken[0])
         settings = RENDER_PROFILES[profile]
         self._options = scene_option or mujoco.MjvOption()
         height, width = image_size
@@ -73,7 +78,10 @@ class OffscreenRenderer(mujoco.Renderer):
             super().__init__(model, height, width)
         except (mujoco.FatalError, AttributeError, RuntimeError) as error:
             backend = os.environ.get("MUJOCO_GL", "unset")
-            raise ManigymError(_NO_GL.format(error=f"{error} (MUJOCO_GL={backend})")) from error
+            problem = _NO_GL.format(error=f"{error} (MUJOCO_GL={backend})")
+            if _NEVER in str(error):
+                _broken.append(problem)
+            raise ManigymError(problem) from error
         finally:
             quality.offsamples, frame.offheight, frame.offwidth = saved
         for name, flag in _FLAGS.items():

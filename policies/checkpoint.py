@@ -42,18 +42,24 @@ def save_whole(path: Path, content: Mapping[str, Any]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def load_whole(path: Path) -> Any:
+    """What `save_whole` wrote, on the CPU; a file it did not write raises."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ManigymError(
+            f"{path} ({path.stat().st_size} bytes) cannot be read as a checkpoint: it is truncated "
+            f"or of another program ({type(error).__name__}). Copy it again or train anew "
+            "(train --overwrite)"
+        ) from error
+
+
 def read_checkpoint(path: Path, policy: str | None = None) -> dict[str, Any]:
     """What `write_checkpoint` wrote, on the CPU; `policy` is the name the file must carry."""
     path = Path(path)
     if not path.is_file():
         raise ManigymError(f"no checkpoint at {path}; give the path of a file that training wrote")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ManigymError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read as a checkpoint: it is truncated "
-            f"or of another program ({type(error).__name__}). Copy it again or train anew"
-        ) from error
+    content = load_whole(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise ManigymError(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -36,17 +37,20 @@ class ReplayPolicy(Policy):
                 f"policy.data={data}: no trajectory store there (index.npz is missing); "
                 "make one with: python -m benchmark collect --env ID"
             )
-        header = json.loads((folder / "header.json").read_text(encoding="utf-8"))
-        self._env = header["env"]
-        self.spec = PolicySpec(env_options=header["env_options"])
-        with np.load(folder / "index.npz") as index:
-            ends, seeds = index["episode_ends"], index["seed"]
+        try:
+            header = json.loads((folder / "header.json").read_text(encoding="utf-8"))
+            self._env = header["env"]
+            self.spec = PolicySpec(env_options=header["env_options"])
+            with np.load(folder / "index.npz") as index:
+                ends, seeds = index["episode_ends"], index["seed"]
+            actions = np.load(folder / "action.npy", mmap_mode="r")
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise ManigymError(f"policy.data={data}: damaged store ({error!r})") from error
         if np.any(seeds < 0):
             raise ManigymError(
                 f"policy.data={data}: its episodes do not say from which seed they started, so "
                 "they cannot be replayed (an imported data set?)"
             )
-        actions = np.load(folder / "action.npy", mmap_mode="r")
         starts = np.concatenate([[0], ends[:-1]])
         self._episodes = {
             int(seed): actions[a:b] for seed, a, b in zip(seeds, starts, ends, strict=True)

@@ -32,8 +32,8 @@ class SB3Policy(Policy):
             raise ManigymError(
                 'policy "sb3" needs stable-baselines3: pip install -c constraints.txt -e ".[sb3]"'
             ) from None
-        loader = getattr(stable_baselines3, algorithm, None)
-        if loader is None:
+        loader: Any = getattr(stable_baselines3, algorithm, None)
+        if not hasattr(loader, "load"):
             raise ManigymError(
                 f"stable-baselines3 has no algorithm {algorithm!r}; try PPO, SAC or TD3"
             )

@@ -55,10 +55,18 @@ def says(capsys):
         ((*RUN, "env.horizon=0"), "horizon must be a whole number of at least 1, got 0"),
         ((*RUN, "env.image_size=64"), "image_size must be (height, width), got 64"),
         ((*RUN, "env.protocol=held"), "it offers: default, hold"),
+        ((*RUN, "env.render_profile=nice"), "no render_profile 'nice'; it offers: fast, upstream"),
+        ((*RUN, "env.observations=[rgb]"), "env.observations is not for you to set"),
+        ((*RUN, "run.videos=-1"), "run.videos must be at least 0, got -1"),
         ((*RUN, "--checkpoint", "absent.pt"), "--checkpoint absent.pt: no such file"),
         ((*RUN, "--config", "absent.yaml"), "no configuration file at absent.yaml"),
         ((*TRAIN, "--data", "absent.hdf5"), "--data absent.hdf5: no such file or folder"),
         ((*TRAIN, "training.device=tpu"), "tpu"),
+        ((*TRAIN, "training.seed=-1"), "training.seed must be at least 0, got -1"),
+        ((*TRAIN, "training.learning_rate=nan"), "training.learning_rate must be above 0, got nan"),
+        ((*TRAIN, "training.ema_max=2"), "training.ema_max must lie in [0, 1), got 2.0"),
+        ((*TRAIN, "data.episodes=-3"), "data.episodes must be at least 1, got -3"),
+        ((*TRAIN, "policy.heads=3"), "width 16 is not a multiple of its 3 heads"),
         (("leaderboard",), "make one with: python -m benchmark run"),
         (("convert", "absent", "b.hdf5"), "absent: no such file or folder"),
         (("fly",), "invalid choice: 'fly'"),
@@ -212,6 +220,24 @@ def test_demonstrations_of_another_task_are_refused(says, demos, out):
     status, text = says(*TRAIN, "--env", "Robomimic/lift-v0", "--data", demos, "--out", out)
     assert status == 2
     assert f"holds demonstrations of {TOY}, asked for Robomimic/lift-v0" in text
+
+
+def test_a_file_of_another_task_is_refused(says, demos, tmp_path):
+    assert says("convert", demos, tmp_path / "toy.hdf5")[0] == 0
+    target = tmp_path / "store"
+    status, text = says("convert", tmp_path / "toy.hdf5", target, "--env", "Adroit/door-v0")
+    assert status == 2
+    assert "'proprio' has shape" in text
+    assert "expects 28 numbers per step" in text
+    with h5py.File(tmp_path / "toy.hdf5", "a") as file:
+        for demo in file["data"].values():
+            actions = demo["actions"][()]
+            del demo["actions"]
+            demo["actions"] = np.hstack([actions, actions])
+    status, text = says("convert", tmp_path / "toy.hdf5", target, "--env", TOY)
+    assert status == 2
+    assert "the task takes 2 numbers per step" in text
+    assert not target.exists()
 
 
 def test_a_full_disk_is_status_1(says, demos, out, monkeypatch):

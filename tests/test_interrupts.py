@@ -78,7 +78,7 @@ def _outcomes(out):
 
 def _stored(folder):
     return sum(
-        len(TrajectoryStore.open(p.parent)) for p in folder.glob("demonstrations/*/header.json")
+        len(TrajectoryStore.open(p.parent)) for p in folder.glob("demonstrations/[!.]*/header.json")
     )
 
 
@@ -102,7 +102,7 @@ def test_ctrl_c_in_a_collection(tmp_path):
         assert bench(*collect, tmp_path / name) == 0
     hashes = [
         TrajectoryStore.open(path.parent).content_hash()
-        for path in tmp_path.glob("*/demonstrations/*/header.json")
+        for path in tmp_path.glob("*/demonstrations/[!.]*/header.json")
     ]
     assert len(hashes) == 2
     assert hashes[0] == hashes[1]

@@ -271,7 +271,8 @@ def test_wrong_observation_shapes_are_explained():
     [
         ({"n_action": 16, "horizon": 16}, "at most 15.*raise horizon to 17"),
         ({"preset": "huge"}, "preset must be one of cpu_small, base, large; got 'huge'"),
-        ({"num_inference_steps": 0}, "num_inference_steps must be at least 1, got 0"),
+        ({"num_inference_steps": 0}, "num_inference_steps must be a whole number .* got 0"),
+        ({"num_inference_steps": "few"}, "num_inference_steps must be a whole number .* 'few'"),
         ({"flow_time": "gamma"}, "policy.flow_time must be one of"),
         ({"observations": ["rgb", "point_cloud"]}, "not both"),
     ],

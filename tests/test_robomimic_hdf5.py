@@ -206,6 +206,11 @@ def edit_name(file: h5py.File) -> None:
     file.move("data/demo_1", "data/first")
 
 
+def edit_scalar(file: h5py.File) -> None:
+    del file["data/demo_1/actions"]
+    file["data/demo_1/actions"] = 3.0
+
+
 def edit_empty(file: h5py.File) -> None:
     for name in list(file["data"]):
         del file[f"data/{name}"]
@@ -224,6 +229,7 @@ def edit_env_args(file: h5py.File) -> None:
         (edit_no_actions, "demo_1 has no 'actions'"),
         (edit_no_image, "demo_1 has no observation 'agentview_image', it holds"),
         (edit_name, r"got \['first'\]"),
+        (edit_scalar, "not robomimic's"),
         (edit_empty, "got none"),
         (edit_env_args, "env_args is not JSON"),
     ],

@@ -7,7 +7,6 @@ python -m benchmark convert my_store demo.hdf5
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.data.robomimic import export, import_
@@ -54,7 +53,7 @@ def _read(args: argparse.Namespace) -> None:
         layout=task_layout(task, ["proprio", "state", *pictures]),
         fps=task.protocol().control_hz,
         filter_key=args.filter_key,
-        action_spec=asdict(task.action),
+        action=task.action,
     ).verify()
 
 

@@ -28,8 +28,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _line(card: TaskCard) -> list[object]:
     protocols = " ".join(f"{p.name}:{p.horizon}" for p in card.protocols)
-    here = "yes" if installed(card.id) else "no"
-    return [card.id, here, card.action.size, protocols, card.expert or "", card.description]
+    here, expert = "yes" if installed(card.id) else "no", "yes" if card.expert else ""
+    return [card.id, here, card.action.size, protocols, expert, card.description]
 
 
 def _draw(path: Path) -> None:

@@ -22,7 +22,7 @@ from benchmark.leaderboard import append_row, read_rows, table
 from benchmark.pipeline import Recipe, trained
 from benchmark.provenance import config_hash
 from benchmark.records import RunFolder
-from envs import CARDS, card, installed
+from envs import CARDS, installed, runnable
 from envs.schema import ManigymError
 from policies.base import Policy, TrainablePolicy
 
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     policy_class = policies.get(args.policy)
-    env_ids = [card(env_id).id for env_id in dict.fromkeys(args.env or quick_suite())]
+    env_ids = [runnable(env_id).id for env_id in dict.fromkeys(args.env or quick_suite())]
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
     kinds = {

@@ -19,6 +19,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from benchmark.data.robomimic_layout import Layout, divide, join, plain_layout
 from benchmark.data.rows import Array, check_finite
 from benchmark.data.splits import Split
 from benchmark.data.store import Episode, TrajectoryStore
-from envs.schema import ManigymError
+from envs.schema import ActionSpec, ManigymError
 
 GYM_TYPE = 2  # robomimic/envs/env_base.py: 1 robosuite, 2 Gym
 DATASETS = {  # name in the file -> our key and dtype
@@ -83,11 +84,12 @@ def import_(
     layout: Layout,
     fps: float = 20.0,
     filter_key: str | None = None,
-    action_spec: Mapping[str, Any] | None = None,
+    action: ActionSpec | None = None,
 ) -> TrajectoryStore:
     """Read a robomimic file into a new store, demos in the order of their numbers.
 
-    ``filter_key`` keeps the demos of ``mask/<filter_key>``. A demo is a success when it says so
+    ``filter_key`` keeps the demos of ``mask/<filter_key>``; other actions than ``action`` describes
+    raise. A demo is a success when it says so
     (files of :func:`export`) or when a reward reaches 1, robosuite's reward for success.
     """
     path, store_path = Path(path), Path(store_path)
@@ -98,10 +100,11 @@ def import_(
     with _opened(path) as file:
         names = _demo_names(file, path, filter_key)
         settings["env_args"] = _env_args_of(file)
-        episodes = (_read_demo(file["data"][name], name, path, layout) for name in names)
+        episodes = (_read_demo(file["data"][name], name, path, layout, action) for name in names)
         first = next(episodes)
         keys = {key: (values.dtype.name, values.shape[1:]) for key, values in first.arrays.items()}
-        header = StoreHeader(env, keys, fps, {}, action_spec or {}, "robomimic", settings)
+        spec = asdict(action) if action else {}
+        header = StoreHeader(env, keys, fps, {}, spec, "robomimic", settings)
         try:
             with TrajectoryStore.create(temporary, header) as store:
                 for episode in chain([first], episodes):
@@ -151,7 +154,9 @@ def _write_demo(
     demo.attrs.update(task=str(store.tasks[i]), group=str(store.groups[i]))
 
 
-def _read_demo(demo: h5py.Group, name: str, path: Path, layout: Layout) -> Episode:
+def _read_demo(
+    demo: h5py.Group, name: str, path: Path, layout: Layout, action: ActionSpec | None
+) -> Episode:
     where = f"{path}: {name}"
     if "actions" not in demo or "num_samples" not in demo.attrs:
         raise ManigymError(
@@ -168,6 +173,11 @@ def _read_demo(demo: h5py.Group, name: str, path: Path, layout: Layout) -> Episo
     if set(lengths.values()) != {int(demo.attrs["num_samples"])}:
         raise ManigymError(
             f"{where}: num_samples {demo.attrs['num_samples']}, but lengths {lengths}; damaged file"
+        )
+    if action is not None and arrays["action"].shape[1:] != (action.size,):
+        raise ManigymError(
+            f"{where}: actions of shape {arrays['action'].shape}, the task takes {action.size} "
+            "numbers per step; is this a file of another task?"
         )
     for key, values in arrays.items():
         check_finite(values, f"{where}, {key!r}")
@@ -241,9 +251,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except OSError as error:
-        if error.errno:  # the operating system's own complaint, such as a full disk
+    except (OSError, RuntimeError, TypeError, ValueError) as error:  # h5py raises all of these
+        if getattr(error, "errno", None):  # the system's own complaint, such as a full disk
             raise
         raise ManigymError(
-            f"{path} is truncated or damaged ({error}); download or write it again"
+            f"{path} is truncated or damaged, or not robomimic's ({error}); get or write it again"
         ) from error

@@ -6,7 +6,7 @@ Quaternions are ``xyzw`` in robomimic files and ``wxyz`` in ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,12 +61,19 @@ def plain_layout(store: TrajectoryStore) -> Layout:
 
 def task_layout(task: TaskCard, keys: Sequence[str]) -> Layout:
     """How these flat observation keys of a task are named in a file: as robosuite's data sets do
-    where the task's ``proprio`` is what :func:`robosuite_layout` describes, else plainly."""
+    where the task's ``proprio`` is what :func:`robosuite_layout` describes, else plainly. Vectors
+    have the task's sizes, so that a file of another task is refused."""
+    vectors = {"proprio": task.proprio, "state": task.state}
+    sizes = {key: sum(group.size for group in groups) for key, groups in vectors.items()}
     arms = sum(group.mode == "gripper_opening" for group in task.action.groups)
-    if arms and sum(group.size for group in task.proprio) == ROBOSUITE_ARM * arms:
+    layout = _plain(keys)
+    if arms and sizes["proprio"] == ROBOSUITE_ARM * arms:
         cameras = [key.removeprefix("rgb/") for key in keys if key.startswith("rgb/")]
-        return robosuite_layout(arms, cameras, state="state" in keys)
-    return _plain(keys)
+        layout = robosuite_layout(arms, cameras, state="state" in keys)
+    return {
+        key: [replace(parts[0], size=sizes.get(key))] if len(parts) == 1 else parts
+        for key, parts in layout.items()
+    }
 
 
 def _plain(keys: Sequence[str]) -> Layout:
@@ -102,7 +109,7 @@ def join(read: Callable[[str], Array], parts: Sequence[Part]) -> Array:
         if part.size not in (None, piece.shape[-1]):
             raise ManigymError(
                 f"observation {part.name!r} has shape {piece.shape}, the layout expects "
-                f"{part.size} numbers per step; pass the layout of this robot"
+                f"{part.size} numbers per step; pass the layout of this robot and task"
             )
         pieces.append(np.roll(piece, 1, -1) if part.quaternion else piece)
     whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)

@@ -90,8 +90,13 @@ class TrajectoryStore:
             EpisodeIndex.empty().save(temporary)
             header.save(temporary)
             temporary.rename(path)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(temporary, ignore_errors=True)
+            if isinstance(error, OSError) and path.exists():
+                raise ManigymError(
+                    f"{path} was just made by another process; wait for it to end, then the same "
+                    "command continues"
+                ) from error
             raise
         return cls.open(path, "a")
 

@@ -25,7 +25,7 @@ from benchmark.provenance import available_cores
 from benchmark.training.metric_log import MetricLog
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy
-from policies.checkpoint import save_whole
+from policies.checkpoint import load_whole, save_whole
 from policies.device import pick_device
 
 LOG_EVERY = 50
@@ -53,7 +53,7 @@ class TrainState:
         save_whole(path, content)
 
     def load(self, path: Path) -> None:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_whole(path)
         self.policy.module.load_state_dict(content["module"])
         self.teacher.load_state_dict(content["teacher"])
         self.optimizer.load_state_dict(content["optimizer"])

@@ -76,7 +76,7 @@ RELATIONS = {">=": operator.ge, ">": operator.gt, "<": operator.lt}
 
 @dataclass(frozen=True)
 class Condition:
-    """``quantity`` (see ``envs.adroit.env.MEASURES``) above or below a limit."""
+    """``quantity`` (see ``envs.adroit.measures.MEASURES``) above or below a limit."""
 
     quantity: str
     relation: str

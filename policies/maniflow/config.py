@@ -25,6 +25,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call", "device", "threads")
 """What may be changed on a trained policy."""
 
+COUNTS = (
+    *("n_obs", "horizon", "n_action", "num_inference_steps", "rows_per_call", "threads"),
+    *("layers", "width", "heads", "state_size", "points", "denoise_timesteps"),
+)
+"""Settings that are whole numbers of at least 1."""
+
 
 @dataclass
 class ManiFlowConfig:
@@ -91,18 +97,12 @@ class ManiFlowConfig:
     def check(self) -> None:
         """Raise for values that cannot work together."""
         check_modalities(self.observations)
-        counts = (
-            "n_obs",
-            "horizon",
-            "n_action",
-            "num_inference_steps",
-            "rows_per_call",
-            "points",
-            "threads",
-        )
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ManigymError(f"policy.{name} must be at least 1, got {getattr(self, name)}")
+        for name in COUNTS:
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ManigymError(
+                    f"policy.{name} must be a whole number of at least 1, got {value!r}"
+                )
         most = self.horizon - self.n_obs + 1
         if self.n_action > most:
             raise ManigymError(

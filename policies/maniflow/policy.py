@@ -72,8 +72,11 @@ class ManiFlowPolicy(TrainablePolicy):
     def build(cls, config: ManiFlowConfig, interface: Interface, normalizer: Normalizer) -> Self:
         """A fresh policy; `config.init_seed` alone decides its weights."""
         config = config.resolved()
-        with seeded(config.init_seed):
-            return cls(config, interface, ManiFlowNetwork(config, interface, normalizer))
+        try:
+            with seeded(config.init_seed):
+                return cls(config, interface, ManiFlowNetwork(config, interface, normalizer))
+        except ValueError as error:  # sizes that do not go together
+            raise ManigymError(f"policy {cls.name!r}: {error}") from None
 
     @classmethod
     def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> Self:
