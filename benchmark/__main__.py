@@ -7,6 +7,7 @@ Exit status: 0 done, 1 an operating system problem (disk full) or episodes that 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import sys
@@ -59,10 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        print(
-            f"error: {error}; what was finished is kept, the same command continues",
-            file=sys.stderr,
-        )
+        full = "; what was finished is kept, the same command continues"
+        print(f"error: {error}{full if error.errno == errno.ENOSPC else ''}", file=sys.stderr)
         return 1
 
 

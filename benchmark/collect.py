@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmark.data.index import StoreHeader
 from benchmark.data.store import Episode, TrajectoryStore
 from benchmark.plan import plan_episodes
+from benchmark.progress import progress
 from benchmark.provenance import code_version, package_versions
 from benchmark.rollout import Outcome, RolloutOptions, rollout
 from envs import card, runnable
@@ -79,9 +79,7 @@ class _Collector:
         self._job, self._path = job, path
         self._store = _open_matching(path, job) if path.exists() else None
         self._done = {int(i) for i in self._store.ids} if self._store is not None else set()
-        self._bar = tqdm(
-            total=job.episodes, initial=len(self._done), desc=f"collect {job.env}", unit="demo"
-        )
+        self._bar = progress(job.episodes, len(self._done), f"collect {job.env}", "demo")
         self._last_failure = "none"
 
     @property

@@ -8,11 +8,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from tqdm import tqdm
-
 from benchmark.config import RunSettings
 from benchmark.leaderboard import Row, outcome_figures
 from benchmark.plan import SEED_RULE, PlannedEpisode, plan_episodes, plan_from_seeds
+from benchmark.progress import note, progress
 from benchmark.provenance import code_version, file_hash, machine, now, package_versions, slug
 from benchmark.records import EpisodeRecord, RunFolder
 from benchmark.rollout import Outcome, RolloutOptions, rollout
@@ -83,7 +82,7 @@ def evaluate(job: Evaluation, folder: RunFolder) -> Row:
     if missing:
         with (
             make_pool(job.env, job.options, min(job.workers, len(missing))) as pool,
-            tqdm(total=planned, initial=planned - len(missing), desc=job.env, unit="ep") as bar,
+            progress(planned, planned - len(missing), job.env, "ep") as bar,
         ):
             started = perf_counter()
             for _ in range(TRIES):
@@ -102,12 +101,12 @@ def _recorder(job: Evaluation, folder: RunFolder, bar: Any) -> Callable[[Outcome
         folder.append(entry)
         if outcome.failure is not None:
             folder.log_error(entry, outcome.failure.details)
-            tqdm.write(f"{job.env} episode {entry.episode}: {entry.error}")
+            note(f"{job.env} episode {entry.episode}: {entry.error}")
             return
         tally["successes"] += bool(entry.success)
         tally["episodes"] += 1
         bar.update()
-        bar.set_postfix(success=f"{tally['successes']}/{tally['episodes']}")
+        bar.set_postfix(success=f"{tally['successes']}/{tally['episodes']}", refresh=False)
 
     return record
 
@@ -115,7 +114,7 @@ def _recorder(job: Evaluation, folder: RunFolder, bar: Any) -> Callable[[Outcome
 def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:
     summary = outcome.summary
     if summary is not None and summary.film_problem:
-        tqdm.write(f"no film of episode {outcome.episode.index}: {summary.film_problem}")
+        note(f"no film of episode {outcome.episode.index}: {summary.film_problem}")
     if summary is None or not summary.frames:
         return None
     name = f"videos/{slug(job.env)}-{outcome.episode.index:04d}.mp4"

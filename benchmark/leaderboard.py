@@ -72,7 +72,7 @@ SHOWN = {
     "nfe": "NFE",
     "train_episodes": "demos",
     "policy_ms_p50": "policy ms",
-    "date": "date",
+    "run": "run",
 }
 
 
@@ -132,6 +132,12 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             f"{path} has other columns than this version writes; move it away or choose "
             "another --out"
         )
+    for number, row in enumerate(rows, 2):
+        if not (row["episodes"] + row["errors"]).isdigit():
+            raise ManigymError(
+                f"{path} line {number}: episodes {row['episodes']!r} and errors {row['errors']!r} "
+                "must be whole numbers; restore the line"
+            )
     return rows
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from benchmark.claim import claimed
 from benchmark.collect import CollectJob, collect
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse, resolved
 from benchmark.data.robomimic import import_
@@ -24,6 +25,8 @@ from benchmark.training.job import TrainJob, train
 from envs import card
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy
+
+WITHOUT_EFFECT = ("device", "threads", "wandb")
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,25 @@ def trained(recipe: Recipe, overwrite: bool = False) -> tuple[Path, bool]:
         "demonstrations": identity,
         **resolved({section: settings[section] for section in ("policy", "training", "data")}),
     }
-    folder = recipe.out / "training" / f"{recipe.policy}-{slug(recipe.env)}-{config_hash(config)}"
+    folder = recipe.out / "training" / f"{recipe.policy}-{slug(recipe.env)}-{_identity(config)}"
     checkpoint = folder / "checkpoint.pt"
-    if overwrite and folder.exists():
-        shutil.rmtree(folder)
-    if checkpoint.exists() and not (folder / "resume.pt").exists():
-        return checkpoint, True
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
     job = TrainJob(
         recipe.policy_class, settings["policy"], data, settings["data"], settings["training"]
     )
-    return train(job, folder, config), False
+    with claimed(folder):
+        if overwrite and folder.exists():
+            shutil.rmtree(folder)
+        if checkpoint.exists() and not (folder / "resume.pt").exists():
+            return checkpoint, True
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+        return train(job, folder, config), False
+
+
+def _identity(config: Mapping[str, Any]) -> str:
+    """The hash of what determines the weights: where and how it is watched does not."""
+    training = {k: v for k, v in config["training"].items() if k not in WITHOUT_EFFECT}
+    return config_hash({**config, "training": training})
 
 
 def _imported(recipe: Recipe, file: Path, observations: Sequence[str]) -> Path:

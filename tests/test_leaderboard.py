@@ -16,7 +16,8 @@ from envs.schema import ManigymError
 
 
 def row(policy="uniform", **fields):
-    values = dict.fromkeys(COLUMNS, None) | {"env": "A/b-v0", "policy": policy} | fields
+    given = {"env": "A/b-v0", "policy": policy, "episodes": 1, "errors": 0}
+    values = dict.fromkeys(COLUMNS, None) | given | fields
     return Row(**values)
 
 
@@ -122,3 +123,11 @@ def test_markdown_is_a_table():
     assert lines[0].startswith("| environment")
     assert set(lines[1]) == set("|-")
     assert "A/b-v0" in lines[2]
+
+
+def test_a_number_changed_by_hand_is_named(tmp_path):
+    path = tmp_path / "leaderboard.csv"
+    cells = dict.fromkeys(COLUMNS, "1") | {"episodes": "many"}
+    path.write_text(",".join(COLUMNS) + "\n" + ",".join(cells.values()) + "\n")
+    with pytest.raises(ManigymError, match="line 2: episodes 'many'"):
+        read_rows(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import policies
+from benchmark.claim import claimed
 from benchmark.commands.arguments import add_common, add_settings, positive
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
@@ -54,6 +55,10 @@ def main(args: argparse.Namespace) -> int:
     env_ids = [runnable(env_id).id for env_id in dict.fromkeys(args.env or quick_suite())]
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
+    ignored = [s for s in args.settings if s.startswith(("training.", "data."))]
+    if args.checkpoint is not None and (args.demonstrations or ignored):
+        extra = ignored[0] if ignored else "--demonstrations"
+        raise ManigymError(f"{extra} is for training first; with --checkpoint nothing is trained")
     kinds = {
         "run": RunSettings,
         "env": None,
@@ -63,7 +68,15 @@ def main(args: argparse.Namespace) -> int:
     }
     settings = parse(kinds, args.settings, args.config)
     jobs = [_job(args, policy_class, settings, env_id) for env_id in env_ids]
-    folder = _folder(args, settings, jobs)
+    config = _resolved(args, settings, jobs)
+    path = args.out / f"{args.policy}-{config_hash(config)}"
+    with claimed(path):
+        if args.overwrite and path.exists():
+            shutil.rmtree(path)
+        return _evaluate_all(args, jobs, RunFolder(path, config))
+
+
+def _evaluate_all(args: argparse.Namespace, jobs: list[Evaluation], folder: RunFolder) -> int:
     board = args.out / "leaderboard.csv"
     unfinished = [
         job for job in jobs if missing_episodes(job, folder) or not _row_of(board, job, folder)
@@ -97,11 +110,8 @@ def _row_of(board: Path, job: Evaluation, folder: RunFolder) -> dict[str, str]:
     """The newest row of this run, task and number of episodes; empty where there is none."""
     rows = read_rows(board) if board.exists() else []
     planned, key = len(job.plan()), (folder.path.name, job.env)
-    found = [
-        row
-        for row in rows
-        if (row["run"], row["env"]) == key and int(row["episodes"]) + int(row["errors"]) == planned
-    ]
+    mine = [row for row in rows if (row["run"], row["env"]) == key]
+    found = [row for row in mine if int(row["episodes"]) + int(row["errors"]) == planned]
     return found[-1] if found else {}
 
 
@@ -148,11 +158,11 @@ def _train_first(
     return checkpoint
 
 
-def _folder(
+def _resolved(
     args: argparse.Namespace, settings: Mapping[str, Any], jobs: list[Evaluation]
-) -> RunFolder:
-    """The run's folder, named after what determines its results."""
-    config = {
+) -> dict[str, Any]:
+    """What determines the results of a run; its folder is named after the hash."""
+    return {
         "policy": args.policy,
         "policy_options": settings["policy"],
         "seed": args.seed,
@@ -160,7 +170,3 @@ def _folder(
         "ensemble": settings["run"].ensemble,
         "tasks": {job.env: job.resolved() for job in jobs},
     }
-    path = args.out / f"{args.policy}-{config_hash(config)}"
-    if args.overwrite and path.exists():
-        shutil.rmtree(path)
-    return RunFolder(path, config)

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmark.config import TrainingSettings
 from benchmark.data.windows import Windows
+from benchmark.progress import progress
 from benchmark.provenance import available_cores
 from benchmark.training.metric_log import MetricLog
 from envs.schema import ManigymError
@@ -88,7 +88,7 @@ def fit(
     checkpoint = folder / "checkpoint.pt"
     started = perf_counter()
     try:
-        with tqdm(total=settings.steps, initial=state.step, desc="train", unit="step") as bar:
+        with progress(settings.steps, state.step, "train", "step") as bar:
             for batch in _batches(train, settings, state.step):
                 metrics = _update(state, _to_device(batch, device), settings, device)
                 state.step += 1
@@ -96,7 +96,7 @@ def fit(
                 last = state.step == settings.steps
                 if state.step % LOG_EVERY == 0 or last:
                     log.write(state.step, seconds=perf_counter() - started, **metrics)
-                    bar.set_postfix(loss=f"{metrics['loss']:.4f}")
+                    bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
                 if val is not None and (state.step % settings.validate_every == 0 or last):
                     log.write(state.step, **validate(state, val, settings, device))
                 if state.step % settings.save_every == 0 and not last:
