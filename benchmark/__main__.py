@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -27,8 +26,6 @@ COMMANDS = {
     "list": "environments and policies",
     "doctor": "what works on this machine, and how to mend what does not",
 }
-# Idle OpenMP threads that spin slow training down several times on a busy machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SETTING = re.compile(r"[a-z]+\.[A-Za-z0-9_.]+=")
 EPILOG = """examples:
