@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from envs.base import ManipEnv
@@ -111,7 +112,7 @@ def check_horizon(env_id: str) -> None:
         _require(ends[2] == (False, True), f"{env_id}: not truncated at its horizon: {ends}")
         try:
             env.step(np.zeros(card(env_id).action.size))
-        except Exception:
+        except gym.error.ResetNeeded:
             return
         raise ContractError(f"{env_id} steps on after the end of the episode")
 
