@@ -19,7 +19,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.base import ManipEnv
-from envs.pool import make_env
+from envs.make import make_env
 from envs.registry import card
 from envs.schema import MODALITIES, FlatObservation, ManigymError, flatten
 

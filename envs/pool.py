@@ -20,11 +20,10 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
-from envs.base import ManipEnv
 from envs.episode import EpisodeRunner, Reply
+from envs.make import make_env
 from envs.schema import Interface, ManigymError
 
 # One simulator per process: libraries that start a thread per core only fight each other.
@@ -39,13 +38,6 @@ class Failure(Exception):
     def __init__(self, reason: str, details: str = "") -> None:
         super().__init__(reason)
         self.details = details
-
-
-def make_env(env_id: str, options: Mapping[str, Any]) -> ManipEnv:
-    """``gymnasium.make`` without wrappers."""
-    env = gym.make(env_id, **options).unwrapped
-    assert isinstance(env, ManipEnv)
-    return env
 
 
 class Pool(ABC):

@@ -1,48 +1,47 @@
-"""Which simulators exist, and how an id becomes an environment. Imports no simulator.
+"""Which simulators exist and what each of them needs. Plain data: imports no simulator.
 
-A simulator is one line of :data:`SIMULATORS`: where its task cards are (plain data), which class
-runs them, which import proves that its packages are installed, and which extra installs them.
+A simulator is one line of :data:`SIMULATORS`: where its task cards are, which class runs them, and
+which extra of ``setup.cfg`` installs it. What it needs is written once, in
+``envs/<extra>/requirements.txt``: the extra, the tox environment and the simulator's own virtual
+environment (``envs.provision``) all read that file. Its first line pins the simulator itself.
 """
 
 from __future__ import annotations
 
 import difflib
-import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import gymnasium as gym
 
-from envs.gl import select_backend
 from envs.schema import ManigymError, TaskCard
 
 
 @dataclass(frozen=True)
 class Simulator:
-    """``cards``: module with ``CARDS: tuple[TaskCard, ...]``; ``entry_point``: ``module:Class``."""
+    """``cards``: module with ``CARDS: tuple[TaskCard, ...]``; ``entry_point``: ``module:Class``;
+    ``extra``: empty when the core requirements are enough; ``newest_python``: the last minor
+    version that its packages have wheels for."""
 
     name: str
     cards: str
     entry_point: str
-    requires: str
-    extra: str
+    extra: str = ""
+    newest_python: tuple[int, int] = (3, 12)
+
+    @property
+    def requirements(self) -> Path | None:
+        """The file that lists what it needs; the first line is ``distribution==version``."""
+        return Path(__file__).parent / self.extra / "requirements.txt" if self.extra else None
 
 
 SIMULATORS: tuple[Simulator, ...] = (
-    Simulator("Toy", "envs.toy.tasks", "envs.toy.env:ToyEnv", "mujoco", ""),
-    Simulator(
-        "Adroit", "envs.adroit.tasks", "envs.adroit.env:AdroitEnv", "gymnasium_robotics", "adroit"
-    ),
-    Simulator(
-        "Robomimic",
-        "envs.robomimic.tasks",
-        "envs.robomimic.env:RobomimicEnv",
-        "robosuite",
-        "robomimic",
-    ),
+    Simulator("Toy", "envs.toy.tasks", "envs.toy.env:ToyEnv"),
+    Simulator("Adroit", "envs.adroit.tasks", "envs.adroit.env:AdroitEnv", "adroit"),
+    Simulator("Robomimic", "envs.robomimic.tasks", "envs.robomimic.env:RobomimicEnv", "robomimic"),
 )
 CARDS: dict[str, TaskCard] = {}
 _SIMULATOR_OF: dict[str, Simulator] = {}
@@ -56,7 +55,7 @@ def register_all() -> None:
             _SIMULATOR_OF[card.id] = simulator
             gym.register(
                 card.id,
-                entry_point="envs.registry:launch",
+                entry_point="envs.make:launch",
                 kwargs={"env_id": card.id},
                 order_enforce=False,
                 disable_env_checker=True,
@@ -73,44 +72,34 @@ def card(env_id: str) -> TaskCard:
     )
 
 
+def simulator_of(env_id: str) -> Simulator:
+    """The simulator that runs an id."""
+    return _SIMULATOR_OF[card(env_id).id]
+
+
 def installed(env_id: str) -> bool:
-    """Whether the simulator of this id can be imported by this interpreter."""
-    return find_spec(_SIMULATOR_OF[card(env_id).id].requires) is not None
+    """Whether this interpreter holds the simulator of this id, in the version that is pinned."""
+    pin = pinned(simulator_of(env_id))
+    return pin is None or _version(pin[0]) == pin[1]
+
+
+@cache
+def pinned(simulator: Simulator) -> tuple[str, str] | None:
+    """Distribution and version of the simulator itself; ``None`` where the core is enough."""
+    if simulator.requirements is None:
+        return None
+    first = simulator.requirements.read_text().splitlines()[0]
+    distribution, _, exact = first.partition("==")
+    return distribution, exact
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def install_hint(env_id: str) -> str:
-    """The command that installs what this id needs."""
-    extra = _SIMULATOR_OF[env_id].extra
-    return f'pip install -c constraints.txt -e ".[{extra}]"'
-
-
-def runnable(env_id: str) -> TaskCard:
-    """:func:`card` of an id whose simulator is installed; else raises with what installs it."""
-    task = card(env_id)
-    if not installed(env_id):
-        simulator = _SIMULATOR_OF[env_id]
-        raise ManigymError(
-            f"{env_id} needs the package {simulator.requires!r}, which this Python does not have.\n"
-            f"  Install it: {install_hint(env_id)}"
-        )
-    return task
-
-
-def launch(env_id: str, **options: Any) -> gym.Env[Any, Any]:
-    """Make an environment in this interpreter (Gymnasium's entry point for every id)."""
-    task = runnable(env_id)
-    select_backend()
-    module, _, name = _SIMULATOR_OF[env_id].entry_point.partition(":")
-    kind = getattr(import_module(module), name)
-    _check_options(env_id, kind, options)
-    return kind(task, **options)
-
-
-def _check_options(env_id: str, kind: type[Any], options: Mapping[str, Any]) -> None:
-    """Raise for an option that neither the class nor the classes it builds on have."""
-    signatures = [inspect.signature(i) for c in kind.__mro__ if (i := vars(c).get("__init__"))]
-    parameters = [p for s in signatures for p in s.parameters.values()]
-    known = sorted({p.name for p in parameters if p.kind is p.KEYWORD_ONLY})
-    wrong = [name for name in options if name not in known]
-    if wrong:
-        raise ManigymError(f"{env_id} has no option {wrong[0]!r}; it takes: {', '.join(known)}")
+    """The command that installs what this id needs into this interpreter."""
+    return f'pip install -c constraints.txt -e ".[{simulator_of(env_id).extra}]"'

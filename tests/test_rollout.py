@@ -17,7 +17,8 @@ from benchmark.plan import plan_episodes
 from benchmark.records import EpisodeRecord, RunFolder
 from benchmark.rollout import RolloutOptions, rollout
 from envs.episode import EpisodeRunner
-from envs.pool import Failure, ProcessPool, make_env, make_pool
+from envs.make import make_env
+from envs.pool import Failure, ProcessPool, make_pool
 from envs.schema import ManigymError, SimulationError, flatten
 from envs.toy.env import ToyEnv
 from policies.uniform import UniformPolicy

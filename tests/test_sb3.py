@@ -12,7 +12,7 @@ from toy import TOY, bench
 
 import policies
 from benchmark.leaderboard import read_rows
-from envs.pool import make_env
+from envs.make import make_env
 from envs.schema import ManigymError, flatten
 
 

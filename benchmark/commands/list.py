@@ -34,7 +34,7 @@ def _line(card: TaskCard) -> list[object]:
 
 def _draw(path: Path) -> None:
     from benchmark.video import contact_sheet
-    from envs.pool import make_env
+    from envs.make import make_env
 
     pictures = {}
     for card in CARDS.values():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import INSTALLED, needs_gl
 
-from envs.pool import make_env
+from envs.make import make_env
 
 
 @needs_gl
