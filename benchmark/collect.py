@@ -13,9 +13,10 @@ from benchmark.data.index import StoreHeader
 from benchmark.data.store import Episode, TrajectoryStore
 from benchmark.plan import plan_episodes
 from benchmark.progress import progress
-from benchmark.provenance import code_version, package_versions
+from benchmark.provenance import code_version
 from benchmark.rollout import Outcome, RolloutOptions, rollout
-from envs import card, runnable
+from envs import card
+from envs.make import Workers
 from envs.pool import Pool, make_pool
 from envs.schema import ManigymError
 from policies.expert import ExpertPolicy
@@ -32,7 +33,7 @@ class CollectJob:
     observations: Sequence[str] = ("proprio", "state")
     env_options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
-    workers: int = 1
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def collect(job: CollectJob, path: Path) -> TrajectoryStore:
     Demonstration ``i`` is the episode planned with index ``i``. Indices where the expert fails are
     skipped, so the store holds the first successes in index order, whatever the worker count.
     """
-    if runnable(job.env).expert is None:
+    if card(job.env).expert is None:
         raise ManigymError(
             f"{job.env} has no expert to collect from; tasks with one: python -m benchmark list"
         )
@@ -87,6 +88,7 @@ class _Collector:
         return self._job.episodes - len(self._done)
 
     def fill(self, pool: Pool) -> None:
+        self._versions = dict(pool.versions)
         limit = TRIES_PER_EPISODE * self._job.episodes
         plan = plan_episodes(self._job.env, "demonstrations", limit, self._job.seed)
         untried = [e for e in plan if e.index not in self._done]
@@ -105,7 +107,8 @@ class _Collector:
             self._last_failure = str(outcome.failure or "the episode was not a success")
             return
         if self._store is None:
-            self._store = TrajectoryStore.create(self._path, _header(self._job, summary.trajectory))
+            header = _header(self._job, summary.trajectory, self._versions)
+            self._store = TrajectoryStore.create(self._path, header)
         self._store.append(
             Episode(
                 episode.index, summary.trajectory, self._job.env, success=True, seed=episode.seed
@@ -132,7 +135,9 @@ def _open_matching(path: Path, job: CollectJob) -> TrajectoryStore:
     return store
 
 
-def _header(job: CollectJob, trajectory: Mapping[str, np.ndarray]) -> StoreHeader:
+def _header(
+    job: CollectJob, trajectory: Mapping[str, np.ndarray], versions: Mapping[str, str]
+) -> StoreHeader:
     task = card(job.env)
     return StoreHeader(
         env=job.env,
@@ -144,6 +149,6 @@ def _header(job: CollectJob, trajectory: Mapping[str, np.ndarray]) -> StoreHeade
         settings={
             **job.settings,
             "code": code_version(),
-            "versions": package_versions(task.packages),
+            "versions": versions,
         },
     )

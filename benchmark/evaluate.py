@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -12,12 +12,13 @@ from benchmark.config import RunSettings
 from benchmark.leaderboard import Row, outcome_figures
 from benchmark.plan import SEED_RULE, PlannedEpisode, plan_episodes, plan_from_seeds
 from benchmark.progress import note, progress
-from benchmark.provenance import code_version, file_hash, machine, now, package_versions, slug
+from benchmark.provenance import code_version, file_hash, machine, now, slug
 from benchmark.records import EpisodeRecord, RunFolder
 from benchmark.rollout import Outcome, RolloutOptions, rollout
 from benchmark.video import write_video
 from envs import card
-from envs.pool import make_pool
+from envs.make import Workers
+from envs.pool import Pool, make_pool
 from policies.base import Policy
 
 TRIES = 2  # an episode that ended in an error is tried once more
@@ -32,7 +33,7 @@ class Evaluation:
     policy_name: str
     episodes: int
     seed: int
-    workers: int
+    workers: Workers
     settings: RunSettings
     env_options: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = None
@@ -80,24 +81,30 @@ def evaluate(job: Evaluation, folder: RunFolder) -> Row:
     options = RolloutOptions(job.settings.execute, job.settings.ensemble, film=job.settings.videos)
     missing, planned = missing_episodes(job, folder), len(job.plan())
     if missing:
+        workers = replace(job.workers, count=min(job.workers.count, len(missing)))
+        workers = replace(workers, logs=folder.path / "logs")
+        spec = job.policy.spec
         with (
-            make_pool(job.env, job.options, min(job.workers, len(missing))) as pool,
+            make_pool(job.env, job.options, workers, chunk=spec.n_action, n_obs=spec.n_obs) as pool,
             progress(planned, planned - len(missing), job.env, "ep") as bar,
         ):
             started = perf_counter()
             for _ in range(TRIES):
                 todo = missing_episodes(job, folder)
-                rollout(pool, job.policy, todo, _recorder(job, folder, bar), options)
+                rollout(pool, job.policy, todo, _recorder(job, folder, bar, pool), options)
                 ran += len(todo)
     return _row(job, folder, ran / (perf_counter() - started) * 3600 if ran else None)
 
 
-def _recorder(job: Evaluation, folder: RunFolder, bar: Any) -> Callable[[Outcome], None]:
+def _recorder(
+    job: Evaluation, folder: RunFolder, bar: Any, pool: Pool
+) -> Callable[[Outcome], None]:
     good = [r for r in folder.records() if r.env == job.env and r.status == "ok"]
     tally = {"successes": sum(bool(r.success) for r in good), "episodes": len(good)}
 
     def record(outcome: Outcome) -> None:
-        entry = EpisodeRecord.of(outcome, _film(job, folder, outcome))
+        film = _film(job, folder, outcome)
+        entry = EpisodeRecord.of(outcome, pool.place, pool.versions, film)
         folder.append(entry)
         if outcome.failure is not None:
             folder.log_error(entry, outcome.failure.details)
@@ -128,7 +135,6 @@ def _row(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
     planned = {(e.env, e.index, e.seed) for e in job.plan()}
     records = [r for r in folder.records() if (r.env, r.episode, r.seed) in planned]
     described = job.policy.describe()
-    versions = package_versions(task.packages)
     return Row(
         env=job.env,
         policy=job.policy_name,
@@ -139,11 +145,12 @@ def _row(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
         train_episodes=described.get("train_episodes"),
         seed=job.seed,
         seed_rule=job.seed_rule,
-        workers=job.workers,
+        workers=job.workers.count,
+        isolation=_distinct(r.isolation for r in records),
         checkpoint=str(job.checkpoint or ""),
         checkpoint_sha256=file_hash(job.checkpoint) if job.checkpoint else "",
         simulator=task.simulator,
-        simulator_version=" ".join(f"{name}={v}" for name, v in versions.items()),
+        simulator_version=_distinct(r.versions for r in records),
         asset_source=task.asset_source,
         render_profile=str(job.options.get("render_profile", "fast")),
         config_hash=folder.path.name.rsplit("-", 1)[-1],
@@ -152,3 +159,8 @@ def _row(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
         date=now(),
         run=folder.path.name,
     )
+
+
+def _distinct(values: Iterable[str]) -> str:
+    """One value; several when a run was continued elsewhere."""
+    return " | ".join(sorted(set(values)))

@@ -43,6 +43,7 @@ class Row:
     seed: int
     seed_rule: str
     workers: int
+    isolation: str
     checkpoint: str
     checkpoint_sha256: str
     train_episodes: int | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from benchmark.data.store import TrajectoryStore
 from benchmark.provenance import config_hash, file_hash, slug
 from benchmark.training.job import TrainJob, train
 from envs import card
+from envs.make import Workers
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy
 
@@ -38,7 +39,7 @@ class Recipe:
     env: str
     out: Path
     seed: int = 0
-    workers: int = 1
+    workers: Workers = field(default_factory=Workers)
     demonstrations: int | None = None
     data: Path | None = None
     config_file: Path | None = None

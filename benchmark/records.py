@@ -26,6 +26,7 @@ class EpisodeRecord:
 
     ``status`` is ``ok`` or ``error`` (harness or simulator failed: ``success`` is null, counted
     apart, never as a failure of the policy). Hashes chain over all states and all actions.
+    ``isolation`` and ``versions`` tell where the simulator ran: see :class:`envs.pool.Pool`.
     """
 
     env: str
@@ -40,11 +41,19 @@ class EpisodeRecord:
     action_hash: str | None
     policy_ms: list[float]
     sim_seconds: float | None
+    isolation: str
+    versions: str
     error: str | None = None
     video: str | None = None
 
     @classmethod
-    def of(cls, outcome: Outcome, video: str | None = None) -> EpisodeRecord:
+    def of(
+        cls,
+        outcome: Outcome,
+        isolation: str,
+        versions: Mapping[str, str],
+        video: str | None = None,
+    ) -> EpisodeRecord:
         episode, summary = outcome.episode, outcome.summary
         return cls(
             env=episode.env,
@@ -59,6 +68,8 @@ class EpisodeRecord:
             action_hash=summary.action_hash if summary else None,
             policy_ms=[round(1e3 * s, 3) for s in outcome.policy_seconds],
             sim_seconds=round(summary.sim_seconds, 4) if summary else None,
+            isolation=isolation,
+            versions=" ".join(f"{name}={number}" for name, number in versions.items()),
             error=str(outcome.failure) if outcome.failure else None,
             video=video,
         )

@@ -4,9 +4,8 @@
 >>> env = gym.make("Toy/reach-v0", observations=("proprio", "state"))
 """
 
-from envs.make import runnable
 from envs.registry import CARDS, SIMULATORS, card, installed, register_all
 
-__all__ = ["CARDS", "SIMULATORS", "card", "installed", "runnable"]
+__all__ = ["CARDS", "SIMULATORS", "card", "installed"]
 
 register_all()

@@ -18,10 +18,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from envs.base import ManipEnv
 from envs.make import make_env
 from envs.registry import card
 from envs.schema import MODALITIES, FlatObservation, ManigymError, flatten
+from envs.task_env import TaskEnv
 
 STEPS = 6
 
@@ -156,7 +156,7 @@ def check_pictures(env_id: str, other_id: str) -> None:
 
 
 @contextmanager
-def _made(env_id: str, **options: Any) -> Iterator[ManipEnv]:
+def _made(env_id: str, **options: Any) -> Iterator[TaskEnv]:
     env = make_env(env_id, options)
     try:
         yield env
@@ -164,17 +164,17 @@ def _made(env_id: str, **options: Any) -> Iterator[ManipEnv]:
         env.close()
 
 
-def _actions(env: ManipEnv, seed: int, steps: int = STEPS) -> np.ndarray:
+def _actions(env: TaskEnv, seed: int, steps: int = STEPS) -> np.ndarray:
     size = (steps, env.card.action.size)
     return np.random.default_rng(seed).uniform(-1, 1, size).astype(np.float32)
 
 
-def _step(env: ManipEnv, action: np.ndarray) -> FlatObservation:
+def _step(env: TaskEnv, action: np.ndarray) -> FlatObservation:
     observation, reward, *_ = env.step(action)
     return {**flatten(observation), "reward": np.float64(reward), "hash": env.state_hash()}
 
 
-def _roll(env: ManipEnv, seed: int, steps: int = STEPS) -> list[FlatObservation]:
+def _roll(env: TaskEnv, seed: int, steps: int = STEPS) -> list[FlatObservation]:
     observation, _ = env.reset(seed=seed)
     return [flatten(observation), *(_step(env, a) for a in _actions(env, seed, steps))]
 

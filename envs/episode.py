@@ -7,6 +7,7 @@ the observations that the policy will look at.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -41,22 +42,40 @@ class EpisodeSummary:
 
 @dataclass
 class Reply:
-    """Answer to a reset or a chunk: the newest observations, oldest first; a summary at the end."""
+    """Answer to a reset or a chunk.
+
+    ``observations``: the newest ones, oldest first, at most as many as were asked for.
+    ``rewards`` and ``goals`` (the criterion holds now): one per executed step. ``summary``: at the
+    end of an episode that was reset with ``track``.
+    """
 
     observations: list[FlatObservation]
+    rewards: list[float] = field(default_factory=list)
+    goals: list[bool] = field(default_factory=list)
+    terminated: bool = False
+    truncated: bool = False
+    succeeded: bool = False
     summary: EpisodeSummary | None = None
 
 
 class EpisodeRunner:
-    """Drives one :class:`ManipEnv`; ``record`` keeps the trajectory, ``film`` keeps pictures."""
+    """Drives one :class:`ManipEnv` and keeps the books of its episode."""
 
-    def __init__(self, env: ManipEnv) -> None:
+    def __init__(self, env: ManipEnv, on_step: Callable[[], None] = lambda: None) -> None:
         self.env = env
+        self._on_step = on_step  # called after every simulator step: a sign of life
 
-    def reset(self, seed: int, record: bool = False, film: bool = False) -> Reply:
-        """Start an episode; one observation comes back."""
+    def reset(
+        self, seed: int, track: bool = True, record: bool = False, film: bool = False
+    ) -> Reply:
+        """Start an episode; one observation comes back.
+
+        ``track`` chains the hashes and gives a summary at the end; ``record`` keeps the
+        trajectory, ``film`` the pictures (both need ``track``).
+        """
         started = perf_counter()
         self._seconds = 0.0
+        self._track = track
         self._states, self._actions = (hashlib.blake2b(digest_size=16) for _ in range(2))
         self._rewards: list[float] = []
         self._rows: list[dict[str, Any]] | None = [] if record else None
@@ -69,24 +88,36 @@ class EpisodeRunner:
         return Reply([self._latest])
 
     def run(self, actions: np.ndarray, n_obs: int = 1) -> Reply:
-        """Execute float32 (K, A); observe the last ``n_obs`` steps."""
+        """Execute float32 (K, A), ending with the episode; observe the last ``n_obs`` steps."""
         started = perf_counter()
-        seen: list[FlatObservation] = []
-        over = False
+        reply = Reply([])
         for k, action in enumerate(actions):
             self._record_before(action)
-            reward, terminated, truncated = self.env.advance(action)
-            self._rewards.append(reward)
-            self._actions.update(np.asarray(action, np.float32).tobytes())
+            reward, reply.terminated, reply.truncated = self.env.advance(action)
+            self._on_step()
+            reply.rewards.append(reward)
+            reply.goals.append(self.env.goal_reached)
+            self._note_action(action)
             self._note_state()
-            over = terminated or truncated
-            if over or k >= len(actions) - n_obs or self._rows is not None:
+            over = reply.terminated or reply.truncated
+            wanted = n_obs and (over or k >= len(actions) - n_obs)
+            if wanted or self._rows is not None:
                 self._latest = self._checked(self.env.observe_flat())
-                seen.append(self._latest)
+                reply.observations.append(self._latest)
             if over:
                 break
+        self._rewards += reply.rewards
+        reply.observations = reply.observations[-n_obs:] if n_obs else []
+        reply.succeeded = self.env.succeeded
         self._seconds += perf_counter() - started
-        return Reply(seen[-n_obs:], self._summary() if over else None)
+        if self._track and (reply.terminated or reply.truncated):
+            reply.summary = self._summary()
+        return reply
+
+    def observe(self) -> Reply:
+        """The present observation, once more."""
+        self._latest = self._checked(self.env.observe_flat())
+        return Reply([self._latest], succeeded=self.env.succeeded)
 
     def _checked(self, observation: FlatObservation) -> FlatObservation:
         for key in FLOAT_VECTORS:
@@ -96,8 +127,13 @@ class EpisodeRunner:
                 )
         return observation
 
+    def _note_action(self, action: np.ndarray) -> None:
+        if self._track:
+            self._actions.update(np.asarray(action, np.float32).tobytes())
+
     def _note_state(self) -> None:
-        self._states.update(self.env.state_bytes())
+        if self._track:
+            self._states.update(self.env.state_bytes())
         if self._film:
             self._shoot()
 

@@ -1,58 +1,119 @@
-"""From an id to a running environment: Gymnasium's entry point for every id."""
+"""From an id to a running environment: Gymnasium's entry point for every id.
+
+``isolation`` says where the simulator runs: ``in_process``, in a worker ``process`` of the
+simulator's own virtual environment, or ``auto``: in this process if it holds the simulator in the
+pinned version, else in its own environment, which is set up at first use. The environment is the
+same, bit for bit.
+"""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from importlib import import_module
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.vector import AutoresetMode
 
-from envs.base import ManipEnv
-from envs.gl import select_backend
-from envs.registry import Simulator, card, install_hint, installed, simulator_of
-from envs.schema import ManigymError, TaskCard
+from envs.construct import construct
+from envs.isolation.env import IsolatedEnv
+from envs.isolation.interpreter import choose, host
+from envs.isolation.link import Link, LocalLink
+from envs.isolation.process import DEADLINE, Order, start
+from envs.isolation.vector import ManipVectorEnv
+from envs.registry import card, simulator_of
+from envs.schema import ManigymError
+from envs.task_env import TaskEnv
 
 
-def launch(env_id: str, **options: Any) -> gym.Env[Any, Any]:
-    """Make an environment in this interpreter (Gymnasium's entry point for every id)."""
-    task = runnable(env_id)
-    return construct(simulator_of(env_id), task, options)
+@dataclass(frozen=True)
+class Workers:
+    """How many environments run side by side, and where: see the top of this file.
+
+    ``deadline``: seconds without a simulator step after which a worker is ended; ``logs``: a folder
+    for what the simulators print.
+    """
+
+    count: int = 1
+    isolation: str = "auto"
+    deadline: float = DEADLINE
+    logs: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ManigymError(f"at least 1 worker is needed, got {self.count}")
 
 
-def make_env(env_id: str, options: Mapping[str, Any]) -> ManipEnv:
+def launch(
+    env_id: str,
+    isolation: str = "auto",
+    deadline: float = DEADLINE,
+    log: Path | None = None,
+    **options: Any,
+) -> gym.Env[Any, Any]:
+    """The environment of an id. For workers: ``deadline`` seconds without a simulator step end
+    one (default 300), ``log`` is the file of what the simulator prints."""
+    task, simulator = card(env_id), simulator_of(env_id)
+    interpreter = choose(env_id, isolation)
+    if interpreter is None:
+        return construct(simulator, task, options)
+    return IsolatedEnv(task, Order(simulator, env_id, options, interpreter, deadline, log))
+
+
+def make_env(env_id: str, options: Mapping[str, Any]) -> TaskEnv:
     """``gymnasium.make`` without wrappers."""
     env = gym.make(env_id, **options).unwrapped
-    assert isinstance(env, ManipEnv)
+    assert isinstance(env, TaskEnv)
     return env
 
 
-def runnable(env_id: str) -> TaskCard:
-    """:func:`card` of an id whose simulator is installed; else raises with what installs it."""
-    task = card(env_id)
-    if not installed(env_id):
-        raise ManigymError(
-            f"{env_id} needs a simulator that this Python does not have.\n"
-            f"  Install it: {install_hint(env_id)}"
-        )
-    return task
+def make_links(env_id: str, options: Mapping[str, Any], workers: Workers) -> tuple[list[Link], str]:
+    """Environments to speak to, and where they run: ``in_process`` or ``process:<interpreter>``.
+
+    One environment stays in this process where ``isolation`` lets it; more than one are worker
+    processes, unless ``isolation`` is ``in_process``.
+    """
+    task, simulator = card(env_id), simulator_of(env_id)
+    interpreter = choose(env_id, workers.isolation)
+    if interpreter is None and (workers.count == 1 or workers.isolation == "in_process"):
+        local = [LocalLink(construct(simulator, task, options)) for _ in range(workers.count)]
+        return list[Link](local), "in_process"
+    interpreter = interpreter or host()
+    names = [f"{env_id.replace('/', '-')}-{slot}.log" for slot in range(workers.count)]
+    files = [workers.logs / name if workers.logs else None for name in names]
+    orders = [
+        Order(simulator, env_id, options, interpreter, workers.deadline, file) for file in files
+    ]
+    return list[Link](start(orders)), f"process:{interpreter.name}"
 
 
-def construct(simulator: Simulator, task: TaskCard, options: Mapping[str, Any]) -> ManipEnv:
-    """The environment object itself, in this interpreter."""
-    select_backend()
-    module, _, name = simulator.entry_point.partition(":")
-    kind = getattr(import_module(module), name)
-    _check_options(task.id, kind, options)
-    return kind(task, **options)
+def make_vec(
+    env_id: str,
+    num_envs: int,
+    *,
+    isolation: str = "auto",
+    max_chunk: int = 1,
+    n_obs: int = 1,
+    copy: bool = True,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    deadline: float = DEADLINE,
+    logs: Path | None = None,
+    **options: Any,
+) -> ManipVectorEnv:
+    """``num_envs`` environments as a Gymnasium ``VectorEnv``, each in a worker process.
 
-
-def _check_options(env_id: str, kind: type[Any], options: Mapping[str, Any]) -> None:
-    """Raise for an option that neither the class nor the classes it builds on have."""
-    signatures = [inspect.signature(i) for c in kind.__mro__ if (i := vars(c).get("__init__"))]
-    parameters = [p for s in signatures for p in s.parameters.values()]
-    known = sorted({p.name for p in parameters if p.kind is p.KEYWORD_ONLY})
-    wrong = [name for name in options if name not in known]
-    if wrong:
-        raise ManigymError(f"{env_id} has no option {wrong[0]!r}; it takes: {', '.join(known)}")
+    ``isolation="in_process"`` keeps them all in this process; ``options`` as of
+    ``gymnasium.make``; the others: :class:`ManipVectorEnv`.
+    """
+    workers = Workers(num_envs, isolation, deadline, logs)
+    links, place = make_links(env_id, options, workers)
+    return ManipVectorEnv(
+        links,
+        card(env_id),
+        place,
+        max_chunk=max_chunk,
+        n_obs=n_obs,
+        copy=copy,
+        autoreset_mode=AutoresetMode(autoreset_mode),
+    )

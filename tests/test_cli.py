@@ -86,12 +86,13 @@ def test_what_was_asked_wrongly_is_one_message_and_status_2(
 
 @pytest.mark.parametrize("command", ["run", "collect", "train"])
 def test_a_missing_simulator_gives_the_pip_line(says, out, monkeypatch, command):
-    monkeypatch.setattr("envs.registry.find_spec", lambda name: None)
+    monkeypatch.setattr("envs.isolation.interpreter.installed", lambda env_id: False)
     policy = (
         () if command == "collect" else ("--policy", "uniform" if command == "run" else "maniflow")
     )
     for env, extra in (("Adroit/door-v0", "adroit"), ("Robomimic/lift-v0", "robomimic")):
-        status, text = says(command, *policy, "--env", env, "--out", out)
+        here = ("--isolation", "in_process")
+        status, text = says(command, *policy, "--env", env, "--out", out, *here)
         assert status == 2
         assert f'pip install -c constraints.txt -e ".[{extra}]"' in text
 

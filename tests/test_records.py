@@ -26,6 +26,8 @@ def record(episode, status="ok", **fields):
         "action_hash": "11",
         "policy_ms": [0.5],
         "sim_seconds": 0.1,
+        "isolation": "in_process",
+        "versions": "python=3.11.7 mujoco=3.9.0",
     }
     return EpisodeRecord(**(values | fields))
 

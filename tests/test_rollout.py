@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from benchmark.plan import plan_episodes
 from benchmark.records import EpisodeRecord, RunFolder
 from benchmark.rollout import RolloutOptions, rollout
 from envs.episode import EpisodeRunner
-from envs.make import make_env
-from envs.pool import Failure, ProcessPool, make_pool
+from envs.make import Workers, make_env
+from envs.pool import Failure, make_pool
 from envs.schema import ManigymError, SimulationError, flatten
 from envs.toy.env import ToyEnv
 from policies.uniform import UniformPolicy
@@ -46,13 +47,13 @@ def hashes(found):
 @pytest.fixture(scope="module")
 def alone():
     """What every other number of workers has to reproduce."""
-    with make_pool(TOY, {"observations": ()}, 1) as pool:
+    with make_pool(TOY, {"observations": ()}, Workers(1)) as pool:
         return hashes(outcomes(pool, UniformPolicy(3)))
 
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_results_do_not_depend_on_workers_or_order(alone, workers):
-    with make_pool(TOY, {"observations": ()}, workers) as pool:
+    with make_pool(TOY, {"observations": ()}, Workers(workers)) as pool:
         assert hashes(outcomes(pool, UniformPolicy(3), PLAN[::-1])) == alone
     assert len({states for states, *_ in alone.values()}) == len(PLAN)
 
@@ -88,13 +89,13 @@ class Killer(UniformPolicy):
     def act(self, observations, states):
         self.left -= 1
         if self.left == 0:
-            os.kill(self.pool._workers[0][0].pid, self.number)
+            os.kill(self.pool.links[0].pid, self.number)
         return super().act(observations, states)
 
 
 @pytest.mark.parametrize("at", [1, 12])
 def test_a_killed_worker_is_replaced_and_costs_one_try(alone, at):
-    with make_pool(TOY, {"observations": ()}, 2) as pool:
+    with make_pool(TOY, {"observations": ()}, Workers(2)) as pool:
         found = outcomes(pool, Killer(pool, at))
         failed = [i for i, o in found.items() if o.failure]
         assert len(found) == len(PLAN)
@@ -105,7 +106,7 @@ def test_a_killed_worker_is_replaced_and_costs_one_try(alone, at):
 
 
 def test_a_worker_that_hangs_is_replaced_at_its_deadline(alone):
-    with ProcessPool(TOY, {"observations": ()}, 2, deadline=1.0) as pool:
+    with make_pool(TOY, {"observations": ()}, Workers(2, deadline=1.0)) as pool:
         found = outcomes(pool, Killer(pool, 3, signal.SIGSTOP))
     assert [str(o.failure) for o in found.values() if o.failure] == [
         "worker process ended with exit code -9 after 1 s"
@@ -113,11 +114,10 @@ def test_a_worker_that_hangs_is_replaced_at_its_deadline(alone):
 
 
 def test_the_death_of_an_idle_worker_is_met_by_its_next_episode():
-    with make_pool(TOY, {"observations": ()}, 2) as pool:
+    with make_pool(TOY, {"observations": ()}, Workers(2)) as pool:
         pool.reset(1, seed=1)
         assert [slot for slot, _ in pool.wait()] == [1]
-        os.kill(pool._workers[1][0].pid, signal.SIGKILL)
-        pool._workers[1][0].join()
+        os.kill(pool.links[1].pid, signal.SIGKILL)
         pool.reset(0, seed=1)
         assert [slot for slot, _ in pool.wait()] == [0]
         pool.reset(1, seed=1)
@@ -127,20 +127,20 @@ def test_the_death_of_an_idle_worker_is_met_by_its_next_episode():
 
 
 def test_workers_end_with_the_pool():
-    with make_pool(TOY, {}, 2) as pool:
-        processes = [process for process, _ in pool._workers]
-    assert not any(process.is_alive() for process in processes)
+    with make_pool(TOY, {}, Workers(2)) as pool:
+        pids = [link.pid for link in pool.links]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_bad_option_is_one_message_from_any_pool(workers):
     with pytest.raises(ManigymError, match="no option 'colour'; it takes: cameras"):
-        make_pool(TOY, {"colour": 3}, workers)
+        make_pool(TOY, {"colour": 3}, Workers(workers))
 
 
 @pytest.fixture
 def evaluation():
-    return Evaluation(TOY, UniformPolicy(3), "uniform", 4, 0, 1, RunSettings(videos=0))
+    return Evaluation(TOY, UniformPolicy(3), "uniform", 4, 0, Workers(), RunSettings(videos=0))
 
 
 def break_episode(monkeypatch, seed, times):
@@ -189,7 +189,7 @@ def test_an_episode_that_always_fails_is_not_counted_as_a_failure(
 def test_a_policy_that_answers_nonsense_ends_the_run(monkeypatch, answer, message):
     """As errors of the simulator these episodes would drop out of the success rate."""
     monkeypatch.setattr(UniformPolicy, "act", lambda self, observations, states: answer)
-    with make_pool(TOY, {}, 1) as pool, pytest.raises(ManigymError, match=message):
+    with make_pool(TOY, {}, Workers(1)) as pool, pytest.raises(ManigymError, match=message):
         outcomes(pool, UniformPolicy(3))
 
 
@@ -210,7 +210,7 @@ def test_a_chunk_returns_the_frames_of_single_steps(k, n_obs):
 
 
 def test_recording_and_filming_do_not_change_an_episode(alone):
-    with make_pool(TOY, {"observations": ("proprio",)}, 1) as pool:
+    with make_pool(TOY, {"observations": ("proprio",)}, Workers(1)) as pool:
         found = outcomes(pool, UniformPolicy(3), record=True, film=0)
     assert hashes(found) == alone
     arrays = found[0].summary.trajectory
@@ -227,7 +227,7 @@ def test_policies_see_the_frames_before_their_actions(monkeypatch):
         expert, "act", lambda self, o, s: seen.append(o["proprio"][0, -1]) or honest(self, o, s)
     )
     options = {"observations": ("proprio", "expert")}
-    with make_pool(TOY, options, 1) as pool:
+    with make_pool(TOY, options, Workers(1)) as pool:
         found = outcomes(pool, expert(), PLAN[:1], record=True)
     np.testing.assert_array_equal(np.stack(seen), found[0].summary.trajectory["obs/proprio"])
     assert found[0].summary.success

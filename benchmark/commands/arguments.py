@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from envs.isolation.interpreter import ISOLATION
+from envs.isolation.process import DEADLINE
+from envs.make import Workers
+
 DEFAULT_OUT = Path("runs")
 
 
@@ -29,7 +33,7 @@ def _at_least(lowest: int, text: str) -> int:
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """``--out``, ``--seed``, ``--workers``."""
+    """``--out``, ``--seed``, ``--workers``, ``--isolation``, ``--deadline``."""
     parser.add_argument(
         "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
     )
@@ -39,6 +43,25 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="simulator processes (default 1)"
     )
+    parser.add_argument(
+        "--isolation",
+        choices=ISOLATION,
+        default="auto",
+        help="where simulators run: here if installed, else each in its own environment (auto); "
+        "only here (in_process); only in their own environments (process)",
+    )
+    parser.add_argument(
+        "--deadline",
+        type=positive,
+        default=DEADLINE,
+        metavar="SECONDS",
+        help=f"end a worker that makes no step for so long (default {DEADLINE:.0f})",
+    )
+
+
+def workers(args: argparse.Namespace) -> Workers:
+    """What ``--workers``, ``--isolation`` and ``--deadline`` ask for."""
+    return Workers(args.workers, args.isolation, args.deadline)
 
 
 def add_settings(parser: argparse.ArgumentParser, sections: str) -> None:

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from benchmark.collect import CollectJob, collect
-from benchmark.commands.arguments import add_common, add_settings, positive
+from benchmark.commands.arguments import add_common, add_settings, positive, workers
 from benchmark.config import parse
 from benchmark.data.store import TrajectoryStore
 from benchmark.pipeline import demonstrations_path
@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     card(args.env)
     options = parse({"env": None}, args.settings, args.config)["env"]
     job = CollectJob(
-        args.env, args.episodes, tuple(args.observations), options, args.seed, args.workers
+        args.env, args.episodes, tuple(args.observations), options, args.seed, workers(args)
     )
     path = args.data or demonstrations_path(args.out, job)
     if path.exists():

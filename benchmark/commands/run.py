@@ -16,14 +16,15 @@ from typing import Any
 
 import policies
 from benchmark.claim import claimed
-from benchmark.commands.arguments import add_common, add_settings, positive
+from benchmark.commands.arguments import add_common, add_settings, positive, workers
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
 from benchmark.leaderboard import append_row, read_rows, table
 from benchmark.pipeline import Recipe, trained
 from benchmark.provenance import config_hash
 from benchmark.records import RunFolder
-from envs import CARDS, installed, runnable
+from envs import CARDS, card
+from envs.isolation.interpreter import available, choose
 from envs.schema import ManigymError
 from policies.base import Policy, TrainablePolicy
 
@@ -52,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     policy_class = policies.get(args.policy)
-    env_ids = [runnable(env_id).id for env_id in dict.fromkeys(args.env or quick_suite())]
+    env_ids = [card(env_id).id for env_id in dict.fromkeys(args.env or quick_suite())]
+    for env_id in env_ids:
+        choose(env_id, args.isolation)  # what must be set up is set up before anything runs
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
     ignored = [s for s in args.settings if s.startswith(("training.", "data."))]
@@ -101,8 +104,8 @@ def _evaluate_all(args: argparse.Namespace, jobs: list[Evaluation], folder: RunF
 
 
 def quick_suite() -> list[str]:
-    """One task per installed simulator: those whose card says so, else the toy."""
-    quick = [c.id for c in CARDS.values() if c.quick and installed(c.id)]
+    """One task per simulator that is installed or set up: those whose card says so, else the toy."""
+    quick = [c.id for c in CARDS.values() if c.quick and available(c.id)]
     return quick or [next(iter(CARDS))]
 
 
@@ -129,7 +132,7 @@ def _job(
         policy_name=args.policy,
         episodes=args.episodes,
         seed=args.seed,
-        workers=args.workers,
+        workers=workers(args),
         settings=settings["run"],
         env_options=settings["env"],
         checkpoint=checkpoint,
@@ -148,7 +151,7 @@ def _train_first(
         env=env_id,
         out=args.out,
         seed=args.seed,
-        workers=args.workers,
+        workers=workers(args),
         demonstrations=args.demonstrations,
         config_file=args.config,
         overrides=[s for s in args.settings if not s.startswith(inference)],

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 import policies
-from benchmark.commands.arguments import add_common, add_settings, positive
+from benchmark.commands.arguments import add_common, add_settings, positive, workers
 from benchmark.pipeline import Recipe, trained
 from envs import card
 from envs.schema import ManigymError
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> int:
         env=args.env,
         out=args.out,
         seed=args.seed,
-        workers=args.workers,
+        workers=workers(args),
         demonstrations=args.demonstrations,
         data=args.data,
         config_file=args.config,

@@ -1,0 +1,1 @@
+"""Environments in worker processes: any interpreter, the same bits, through shared memory."""

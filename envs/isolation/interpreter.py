@@ -1,0 +1,71 @@
+"""Where a simulator runs: this process, a worker with this interpreter, or one with its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envs.registry import install_hint, installed, pinned, simulator_of
+from envs.schema import ManigymError
+
+ISOLATION = ("auto", "in_process", "process")
+# One simulator per process: libraries that start a thread per core only fight each other.
+_THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that holds a simulator. ``name``: ``host``, or that of its own environment."""
+
+    name: str
+    python: Path
+    flags: tuple[str, ...]
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """The worker's environment variables: the caller's, and what differs."""
+        return {**os.environ, **_THREADS, **self.variables}
+
+
+def host() -> Interpreter:
+    """This interpreter, with everything that can be imported here."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return Interpreter("host", Path(sys.executable), ("-P",), {"PYTHONPATH": path})
+
+
+def own(env_id: str) -> Interpreter:
+    """The simulator's own virtual environment, set up first where there is none."""
+    from envs.provision.environments import ensure  # needs packages that workers do without
+
+    environment = ensure(simulator_of(env_id))
+    return Interpreter(environment.name, environment.python, ("-I",))
+
+
+def available(env_id: str) -> bool:
+    """Whether an id can run without setting anything up."""
+    from envs.provision.environments import find
+
+    return installed(env_id) or find(simulator_of(env_id)) is not None
+
+
+def choose(env_id: str, isolation: str) -> Interpreter | None:
+    """``None`` for this process.
+
+    ``auto``: this process if it holds the simulator in the pinned version, else the simulator's
+    own environment. ``in_process``: this process or an error. ``process``: the own environment
+    (of a simulator that needs none: a worker with this interpreter).
+    """
+    if isolation not in ISOLATION:
+        raise ManigymError(f"isolation={isolation!r}: choose one of {', '.join(ISOLATION)}")
+    here = installed(env_id)
+    if isolation == "in_process" and not here:
+        raise ManigymError(
+            f"{env_id} needs {'=='.join(pinned(simulator_of(env_id)) or ())}, which this Python "
+            f"does not hold.\n  Install it here: {install_hint(env_id)}\n"
+            '  or let it run in an environment of its own: isolation="auto"'
+        )
+    if isolation == "process":
+        return own(env_id) if simulator_of(env_id).extra else host()
+    return None if here else own(env_id)

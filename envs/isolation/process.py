@@ -1,0 +1,239 @@
+"""A worker process, as its caller sees it: start, speak, watch over, end.
+
+Workers are started afresh (never forked: a fork after a picture hangs Vulkan), in a session of
+their own (Ctrl-C goes to the caller alone), with their output going to a log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+from envs.isolation import messages
+from envs.isolation.interpreter import Interpreter
+from envs.isolation.link import Link, Request, WorkerDied, rebuilt
+from envs.isolation.memory import SlotArrays
+from envs.isolation.server import CALL, DONE, ERROR, MESSAGE, Answer
+from envs.isolation.worker import ATTACH
+from envs.registry import Simulator
+from envs.schema import Interface, ManigymError
+
+DEADLINE = 300.0  # seconds without a simulator step, start-up and experts that plan included
+_CLOSE_SECONDS = 5.0
+_LOG_TAIL = 2000  # characters of the log that a death message shows
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is to run, and where. ``log``: a file; without one, a nameless one."""
+
+    simulator: Simulator
+    env: str
+    options: Mapping[str, Any]
+    interpreter: Interpreter
+    deadline: float = DEADLINE
+    log: Path | None = None
+
+
+@dataclass
+class _Process:
+    """The operating system's side of a worker."""
+
+    order: Order
+    popen: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = _open_log(self.order.log)
+        self.connection, theirs = socket.socketpair()
+        lifeline_read, self.lifeline = os.pipe()
+        inherited = (theirs.fileno(), lifeline_read)
+        interpreter = self.order.interpreter
+        command = [interpreter.python, *interpreter.flags, _BOOTSTRAP, _ROOT, *inherited]
+        try:
+            self.popen = subprocess.Popen(
+                [str(part) for part in command],
+                env=interpreter.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=self.log,
+                stderr=subprocess.STDOUT,
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self.lifeline)
+            raise
+        finally:
+            theirs.close()
+            os.close(lifeline_read)
+
+    def end(self, patience: float = _CLOSE_SECONDS) -> int:
+        """Let it finish, then make it; the exit code."""
+        self.connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(patience)
+        with contextlib.suppress(OSError):  # closed before
+            os.close(self.lifeline)
+        self.popen.kill()
+        self.popen.wait()
+        self._end_log()
+        return self.popen.returncode
+
+    def _end_log(self) -> None:
+        """Keep the newest lines; a file without any is removed."""
+        size = os.fstat(self.log.fileno()).st_size
+        text = os.pread(self.log.fileno(), _LOG_TAIL, max(size - _LOG_TAIL, 0))
+        self.last_words = text.decode(errors="replace").strip()
+        self.log.close()
+        if self.order.log is not None and size == 0:
+            self.order.log.unlink(missing_ok=True)
+
+
+def _open_log(path: Path | None) -> IO[bytes]:
+    if path is None:
+        return tempfile.TemporaryFile()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b")
+
+
+class ProcessLink(Link):
+    """One environment in a worker process. Started at once; :meth:`ready` waits for it."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self._progress = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._process = _Process(self.order)
+        self._finalizer = weakref.finalize(self, self._process.end, 0.0)
+        order = {
+            "simulator": asdict(self.order.simulator),
+            "env": self.order.env,
+            "options": dict(self.order.options),
+        }
+        with contextlib.suppress(ConnectionError):  # ready() reports the death
+            messages.send(self._process.connection, MESSAGE, order)
+
+    @property
+    def pid(self) -> int:
+        return self._process.popen.pid
+
+    def fileno(self) -> int:
+        """For selectors: readable when an answer, or the end, has arrived."""
+        return self._process.connection.fileno()
+
+    def ready(self) -> None:
+        """Wait until the environment stands; raises what kept it from doing so, with the remedy."""
+        self._asked = self._since = monotonic()
+        try:
+            code, hello = self._take()
+        except WorkerDied as death:
+            raise ManigymError(f"{self.order.env}: {death}") from None
+        if code == ERROR:
+            self.close()
+            if not hello["details"]:
+                raise rebuilt(hello)
+            raise ManigymError(
+                f"{self.order.env} cannot start in {self.order.interpreter.python}: "
+                f"{hello['kind']}: {hello['reason']}\n{hello['details']}".rstrip()
+            )
+        self.interface = Interface.from_dict(hello["interface"])
+        self.chosen, self.versions = hello["chosen"], hello["versions"]
+
+    def restart(self) -> None:
+        """A new process in place of one that is gone, in the same row of the same arrays."""
+        self._start()
+        self.ready()
+        self.attach(self.memory, self.slot)
+
+    def attach(self, memory: SlotArrays, slot: int) -> None:
+        super().attach(memory, slot)
+        assert memory.descriptor is not None
+        layout = [[f.name, list(f.shape), f.dtype] for f in memory.layout]
+        order = {"layout": layout, "slots": memory.slots, "slot": slot}
+        connection = self._process.connection
+        with contextlib.suppress(ConnectionError):
+            connection.send(ATTACH)
+            socket.send_fds(connection, [b"f"], [memory.descriptor])
+            messages.send(connection, b"", order)
+        self._asked = self._since = monotonic()
+        self._take()
+
+    def _post(self, request: Request) -> None:
+        self._asked = self._since = monotonic()
+        connection = self._process.connection
+        with contextlib.suppress(ConnectionError):  # take() reports the death
+            if request.kind == CALL:
+                method, arguments = request.call
+                call = {"method": method, "arguments": list(arguments)}
+                messages.send(connection, CALL, call)
+            else:
+                connection.send(request.kind)
+
+    def _take(self) -> Answer:
+        connection = self._process.connection
+        connection.settimeout(self.order.deadline)
+        try:
+            while not (code := self._first_byte()):
+                self.end_if_overdue()
+            return code, None if code == DONE else messages.receive(connection)
+        except (EOFError, ConnectionError, TimeoutError):  # it may end in the middle of a message
+            raise self._death() from None
+
+    def _first_byte(self) -> bytes:
+        try:
+            code = self._process.connection.recv(1)
+        except TimeoutError:
+            return b""
+        if not code:
+            raise EOFError
+        return code
+
+    def end_if_overdue(self) -> float:
+        """Kill a worker that shows no sign of life; else, the seconds left to it."""
+        now = monotonic()
+        progress = int(self.row["progress"][0]) if hasattr(self, "row") else 0
+        if progress != self._progress:
+            self._progress, self._since = progress, now
+        left = self._since + self.order.deadline - now
+        if left <= 0:
+            self._process.popen.kill()
+        return left
+
+    def _death(self) -> WorkerDied:
+        code = self._process.end()
+        self._finalizer.detach()
+        tail = self._process.last_words
+        waited = monotonic() - self._asked
+        said = f"; its last output:\n{tail}" if tail else ""
+        return WorkerDied(f"worker process ended with exit code {code} after {waited:.0f} s{said}")
+
+    def close(self) -> None:
+        if self._finalizer.detach() is not None:
+            self._process.end()
+
+
+def start(orders: list[Order]) -> list[ProcessLink]:
+    """Start workers side by side and wait for all; one that cannot start ends the others."""
+    links: list[ProcessLink] = []
+    try:
+        for order in orders:
+            links.append(ProcessLink(order))
+        for link in links:
+            link.ready()
+    except BaseException:
+        for link in links:
+            link.close()
+        raise
+    return links

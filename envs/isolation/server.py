@@ -1,0 +1,111 @@
+"""Serve one environment: execute requests, leave the answers in the slot's arrays.
+
+The same code runs in a worker process and, without isolation, in the caller's own: one path, one
+result. A request is one byte (:data:`RESET`, :data:`RUN`, :data:`OBSERVE`, :data:`CALL`); its
+numbers lie in the arrays, those of a ``CALL`` come as a message.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from envs.base import ManipEnv
+from envs.episode import EpisodeRunner, Reply
+from envs.isolation.memory import OBS
+from envs.schema import ManigymError
+from envs.task_env import Expert
+
+RESET, RUN, OBSERVE, CALL = b"r", b"s", b"o", b"c"  # requests
+DONE, MESSAGE, ERROR = b"d", b"m", b"e"  # answers: in the arrays, a message, a message
+FLAGS = {"track": 1, "record": 2, "film": 4}
+
+Answer = tuple[bytes, Any]
+
+
+class EnvServer:
+    """``row``: views of this slot's arrays (no slot axis), set by :meth:`attach`."""
+
+    def __init__(self, env: ManipEnv) -> None:
+        self.env = env
+        self._runner = EpisodeRunner(env, self._alive)
+        self._expert: Expert | None = None
+        self._requests: Mapping[bytes, Callable[[Any], Answer]] = {
+            RESET: self._reset,
+            RUN: self._run,
+            OBSERVE: lambda _: self._answer(self._runner.observe()),
+            CALL: self._call,
+        }
+        self._calls: Mapping[str, Callable[..., Any]] = {
+            "render": env.render,
+            "snapshot": env.snapshot,
+            "restore": env.restore,
+            "sim_state": env.sim_state,
+            "state_bytes": env.state_bytes,
+            "expert": self._new_expert,
+            "expert_act": self._expert_act,
+        }
+
+    def attach(self, arrays: Mapping[str, np.ndarray], slot: int) -> None:
+        """Use these arrays' row ``slot`` from now on."""
+        self.row = {name: array[slot : slot + 1] for name, array in arrays.items()}
+        self._frames = [(n[len(OBS) :], v[0]) for n, v in self.row.items() if n.startswith(OBS)]
+
+    def handle(self, request: bytes, message: Any = None) -> Answer:
+        """Execute one request; whatever it raises becomes the answer ``ERROR``."""
+        try:
+            return self._requests[request](message)
+        except Exception as error:
+            return ERROR, described(error)
+
+    def _alive(self) -> None:
+        self.row["progress"][0] += 1
+
+    def _reset(self, _: Any) -> Answer:
+        bits = int(self.row["flags"][0])
+        flags = {name: bool(bits & bit) for name, bit in FLAGS.items()}
+        self._expert = None
+        reply = self._runner.reset(int(self.row["seed"][0]), **flags)
+        for key, frames in self._frames:  # before there is a history, the first frame is repeated
+            frames[:] = reply.observations[0][key]
+        return self._answer(reply)
+
+    def _run(self, _: Any) -> Answer:
+        actions = self.row["action"][0, : int(self.row["count"][0])]
+        return self._answer(self._runner.run(actions, int(self.row["n_obs"][0])))
+
+    def _answer(self, reply: Reply) -> Answer:
+        row, steps, new = self.row, len(reply.rewards), len(reply.observations)
+        row["steps"][0], row["frames"][0] = steps, new
+        row["reward"][0, :steps], row["goal"][0, :steps] = reply.rewards, reply.goals
+        row["terminated"][0], row["truncated"][0] = reply.terminated, reply.truncated
+        row["succeeded"][0] = reply.succeeded
+        for key, frames in self._frames:
+            kept = len(frames) - new
+            if new and kept:
+                frames[:kept] = frames[new:].copy()
+            for i, observation in enumerate(reply.observations):
+                frames[kept + i] = observation[key]
+        return (DONE, None) if reply.summary is None else (MESSAGE, asdict(reply.summary))
+
+    def _call(self, message: Mapping[str, Any]) -> Answer:
+        return MESSAGE, self._calls[message["method"]](*message["arguments"])
+
+    def _new_expert(self) -> None:
+        self._expert = self.env.expert()
+
+    def _expert_act(self) -> np.ndarray:
+        if self._expert is None:
+            raise ManigymError(f"{self.env.card.id}: ask for expert() again after reset()")
+        return self._expert.act()
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """An exception as a message; ``details`` is empty where the text says all."""
+    known = isinstance(error, ManigymError)
+    details = "" if known else "".join(traceback.format_exception(error))
+    return {"kind": type(error).__name__, "reason": str(error), "details": details}

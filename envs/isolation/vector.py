@@ -1,0 +1,200 @@
+"""VectorEnv: environments of one task as one batch, each in a worker process or all in this one.
+
+Workers write their rows straight into the batch arrays. A chunk of actions crosses once, not once
+per step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from envs.isolation.durable import DurableLink
+from envs.isolation.link import Link, Request, reset_request
+from envs.isolation.memory import OBS, SlotArrays, fields
+from envs.isolation.server import RUN
+from envs.schema import ManigymError, TaskCard, unflatten
+from envs.spaces import observation_space
+
+Observations = dict[str, Any]
+
+
+class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray]):
+    """Gymnasium's ``VectorEnv`` over links; ``envs.make_vec`` builds it.
+
+    ``copy=False`` hands out views of the batch, valid until the next step. With ``n_obs`` > 1 every
+    observation has an axis of that many frames after the batch axis, oldest first (the first
+    observation repeated at the start of an episode), and so has the observation space.
+
+    ``infos`` has ``success`` (the criterion held after the last step) and ``is_success`` (the
+    episode's success rule holds), bool (n,), and ``steps`` int (n,), executed in this call. With
+    ``SAME_STEP`` autoreset, ``final_obs`` is the batch before the resets.
+    """
+
+    def __init__(
+        self,
+        links: Sequence[Link],
+        card: TaskCard,
+        place: str,
+        *,
+        max_chunk: int = 1,
+        n_obs: int = 1,
+        copy: bool = True,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+    ) -> None:
+        self.card, self.place, self.num_envs, self.n_obs = card, place, len(links), n_obs
+        self.autoreset_mode, self._max_chunk, self._copy = autoreset_mode, max_chunk, copy
+        self._make_spaces(links[0])
+        rate = round(card.protocol(links[0].chosen["protocol"]).control_hz)
+        self.metadata = {"autoreset_mode": autoreset_mode, "render_fps": rate}
+        self._memory = SlotArrays.shared(fields(links[0].interface, max_chunk, n_obs), len(links))
+        self._links = [DurableLink(link, card.id) for link in links]
+        for slot, link in enumerate(links):
+            link.attach(self._memory, slot)
+        self._streams = [seeding.np_random()[0] for _ in links]
+        self._over = np.ones(len(links), bool)  # needs a reset before it can step
+
+    def _make_spaces(self, link: Link) -> None:
+        names = ("cameras", "image_size", "num_points")
+        chosen = {name: link.chosen[name] for name in names}
+        self.single_observation_space = observation_space(
+            self.card, link.chosen["observations"], **chosen
+        )
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (self.card.action.size,), np.float32)
+        single = self.single_observation_space
+        framed = gym.spaces.Dict({name: self._framed(name, s) for name, s in single.items()})
+        self.observation_space = batch_space(framed, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    def _framed(self, modality: str, space: gym.Space[Any]) -> gym.Space[Any]:
+        """The goal in words has no history."""
+        framed = self.n_obs > 1 and modality != "instruction"
+        return batch_space(space, self.n_obs) if framed else space
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start episodes: slot i with ``seed + i``, its entry of a list, or the next seed of its
+        stream. ``options={"reset_mask": bool (n,)}`` resets those slots only."""
+        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, bool)), bool)
+        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
+        seeds = [None] * self.num_envs if seeds is None else list(seeds)
+        if len(seeds) != self.num_envs or mask.shape != (self.num_envs,):
+            raise ManigymError(
+                f"{self.num_envs} environments take as many seeds and a reset_mask of that shape; "
+                f"got {len(seeds)} seeds and a mask of shape {mask.shape}"
+            )
+        slots = np.flatnonzero(mask)
+        self._reset_slots(slots, [seeds[slot] for slot in slots])
+        return self._observations(), self._infos()
+
+    def _reset_slots(self, slots: Sequence[int] | np.ndarray, seeds: Sequence[int | None]) -> None:
+        for slot, seed in zip(slots, seeds, strict=True):
+            self._links[slot].post(reset_request(self._next_seed(slot, seed)))
+        for slot in slots:
+            self._links[slot].take()
+            self._over[slot] = False
+
+    def _next_seed(self, slot: int, seed: int | None) -> int:
+        """As an environment by itself: the seed given, else the next of its stream."""
+        if seed is None:
+            return int(self._streams[slot].integers(2**32))
+        self._streams[slot] = seeding.np_random(int(seed))[0]
+        return int(seed)
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One step of float32 (n, A); rewards float64 (n,)."""
+        outcome = self.step_chunk(np.asarray(actions)[:, None])
+        return outcome[0], outcome[1][:, 0], *outcome[2:]
+
+    def step_chunk(
+        self, actions: np.ndarray
+    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Execute float32 (n, k, A), k up to ``max_chunk``, each slot ending with its episode.
+
+        Rewards are float64 (n, k), zero after the end; the observation is that after the last
+        executed step. A slot whose episode is over is reset instead (``NEXT_STEP``), has been
+        reset before this returns (``SAME_STEP``), or is an error (``DISABLED``).
+        """
+        chunk = self._checked(actions)
+        resets = np.flatnonzero(self._over)
+        self._refuse_unless_autoreset(resets)
+        steps = np.flatnonzero(~self._over)
+        for slot in steps:
+            self._links[slot].post(Request(RUN, actions=chunk[slot], n_obs=self.n_obs))
+        self._reset_slots(resets, [None] * len(resets))
+        for slot in steps:
+            self._links[slot].take()
+        return self._outcome(chunk.shape[1])
+
+    def _outcome(
+        self, length: int
+    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        arrays = self._memory.arrays
+        executed = np.arange(length) < arrays["steps"][:, None]
+        rewards = np.where(executed, arrays["reward"][:, :length], 0.0)
+        terminated, truncated = arrays["terminated"].copy(), arrays["truncated"].copy()
+        infos, self._over = self._infos(), terminated | truncated
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._over.any():
+            infos |= {"final_obs": self._observations(copy=True), "_final_obs": self._over.copy()}
+            slots = np.flatnonzero(self._over)
+            self._reset_slots(slots, [None] * len(slots))
+        return self._observations(), rewards, terminated, truncated, infos
+
+    def _refuse_unless_autoreset(self, slots: np.ndarray) -> None:
+        if len(slots) and self.autoreset_mode != AutoresetMode.NEXT_STEP:
+            raise gym.error.ResetNeeded(
+                f"{self.card.id}: slots {slots.tolist()} must be reset first, with "
+                'reset(options={"reset_mask": ...})'
+            )
+
+    def _checked(self, actions: np.ndarray) -> np.ndarray:
+        chunk = np.array(actions, np.float32)  # a copy: repeated, should a worker die
+        n, size = self.num_envs, self.card.action.size
+        if chunk.ndim != 3 or chunk.shape[::2] != (n, size) or chunk.shape[1] > self._max_chunk:
+            raise ManigymError(
+                f"{self.card.id}: expected actions ({n}, k, {size}) with k up to max_chunk="
+                f"{self._max_chunk}, got {chunk.shape}"
+            )
+        if not np.isfinite(chunk).all():
+            bad = sorted(set(np.argwhere(~np.isfinite(chunk))[:, 0].tolist()))
+            raise ManigymError(f"{self.card.id}: non-finite actions for the slots {bad}")
+        return chunk
+
+    def _observations(self, copy: bool | None = None) -> Observations:
+        copy = self._copy if copy is None else copy
+        flat: dict[str, Any] = {}
+        for name, array in self._memory.arrays.items():
+            if name.startswith(OBS):
+                batch = array[:, 0] if self.n_obs == 1 else array
+                flat[name[len(OBS) :]] = batch.copy() if copy else batch
+        if "instruction" in flat:
+            words = self._memory.arrays[OBS + "instruction"][:, -1]
+            flat["instruction"] = tuple(map(str, words))
+        return unflatten(flat)
+
+    def _infos(self) -> dict[str, Any]:
+        arrays = self._memory.arrays
+        last = np.maximum(arrays["steps"] - 1, 0)[:, None]
+        held = np.take_along_axis(arrays["goal"], last, axis=1)[:, 0] & (arrays["steps"] > 0)
+        return {
+            "success": held,
+            "is_success": arrays["succeeded"].copy(),
+            "steps": arrays["steps"].copy(),
+        }
+
+    def close_extras(self, **kwargs: Any) -> None:
+        for durable in self._links:
+            durable.link.close()
+        self._memory.close()
