@@ -35,6 +35,7 @@ class ManipEnv(TaskEnv):
     def __init__(self, card: TaskCard, **options: Any) -> None:
         super().__init__(card, **options)
         self._goals: list[bool] = []
+        self._held = 0  # how many of them are true
         self._running = False
         self._expert: Expert | None = None
 
@@ -72,7 +73,7 @@ class ManipEnv(TaskEnv):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start the episode that ``seed`` determines; without one, the next seed of this stream."""
         self._reset(self._next_seed(seed))
-        self._goals, self._running, self._expert = [], True, None
+        self._goals, self._held, self._running, self._expert = [], 0, True, None
         return self.observe(), {"seed": self.seed_used, "success": False, "is_success": False}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -97,6 +98,7 @@ class ManipEnv(TaskEnv):
         if not math.isfinite(reward):
             raise SimulationError(f"{self.card.id}: the simulator returned reward {reward}")
         self._goals.append(bool(self._goal_reached()))
+        self._held += self._goals[-1]
         terminated = self.ends_on_success and self.succeeded
         truncated = not terminated and len(self._goals) >= self.horizon
         self._running = not (terminated or truncated)
@@ -109,7 +111,8 @@ class ManipEnv(TaskEnv):
     @property
     def succeeded(self) -> bool:
         """Whether the protocol's success rule is satisfied by the steps so far."""
-        return self.protocol.success.decide(self._goals)
+        rule = self.protocol.success
+        return self._held >= rule.count if rule.latched else rule.decide(self._goals)
 
     @property
     def goal_reached(self) -> bool:
@@ -129,7 +132,7 @@ class ManipEnv(TaskEnv):
         """Return to a :meth:`snapshot`; an expert of this episode starts afresh."""
         self._set_physics(snapshot["physics"])
         self._goals, self._running = list(snapshot["goals"]), snapshot["running"]
-        self._expert = None
+        self._held, self._expert = sum(self._goals), None
 
     def state_bytes(self) -> bytes:
         """The physical state, bit for bit."""
