@@ -12,7 +12,7 @@ from envs.isolation.link import Request, reset_request
 from envs.isolation.memory import SlotArrays, fields
 from envs.isolation.process import Order, ProcessLink
 from envs.isolation.server import CALL, OBSERVE, RUN
-from envs.schema import TaskCard, unflatten
+from envs.schema import TaskCard
 from envs.task_env import Expert, Observation, TaskEnv
 
 
@@ -43,7 +43,7 @@ class IsolatedEnv(TaskEnv):
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         reward, terminated, truncated = self._run(action, 1)
         row = self._link.row
-        info = {"success": bool(row["goal"][0, 0]), "is_success": bool(row["succeeded"][0])}
+        info = {"success": bool(row["goal"][0]), "is_success": bool(row["succeeded"][0])}
         return self._observation(), reward, terminated, truncated, info
 
     def advance(self, action: np.ndarray) -> tuple[float, bool, bool]:
@@ -83,12 +83,14 @@ class IsolatedEnv(TaskEnv):
 
     # ---------------------------------------------------------------- requests
     def _run(self, action: np.ndarray, n_obs: int) -> tuple[float, bool, bool]:
-        self._ask(Request(RUN, actions=self._checked(action)[None], n_obs=n_obs))
+        if np.shape(action) != self.action_space.shape:
+            self._checked(action)  # raises; everything else about it is the worker's to check
+        self._ask(Request(RUN, actions=np.array(action, np.float32, ndmin=2), n_obs=n_obs))
         row = self._link.row
-        return float(row["reward"][0, 0]), bool(row["terminated"][0]), bool(row["truncated"][0])
+        return float(row["reward"][0]), bool(row["terminated"][0]), bool(row["truncated"][0])
 
     def _observation(self) -> Observation:
-        return unflatten(self._link.frame())
+        return self._link.newest()
 
     def _call(self, method: str, *arguments: Any, changes: bool = False) -> Any:
         return self._ask(Request(CALL, call=(method, arguments)), changes)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -19,11 +18,10 @@ from envs.episode import EpisodeSummary, Reply
 from envs.isolation.memory import OBS, SlotArrays
 from envs.isolation.server import CALL, ERROR, FLAGS, RESET, RUN, Answer, EnvServer
 from envs.isolation.worker import package_versions
-from envs.schema import Interface, ManigymError, SimulationError
+from envs.schema import Interface, ManigymError, SimulationError, unflatten
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request; ``actions`` float32 (k, A). ``call`` is (method, arguments)."""
 
     kind: bytes
@@ -62,8 +60,9 @@ class Link(ABC):
     def attach(self, memory: SlotArrays, slot: int) -> None:
         """Use row ``slot`` of these arrays from now on."""
         self.memory, self.slot = memory, slot
-        self.row = {name: array[slot : slot + 1] for name, array in memory.arrays.items()}
-        self._frames = [(n[len(OBS) :], v[0]) for n, v in self.row.items() if n.startswith(OBS)]
+        self.row = memory.row(slot)
+        self._frames = {n[len(OBS) :]: v for n, v in self.row.items() if n.startswith(OBS)}
+        self._nested = unflatten({key: key for key in self._frames})
 
     def post(self, request: Request) -> None:
         """Hand over a request; its answer is fetched with :meth:`take`."""
@@ -71,7 +70,7 @@ class Link(ABC):
         if request.kind == RUN:
             assert request.actions is not None
             row["count"][0] = count = len(request.actions)
-            row["action"][0, :count] = request.actions
+            row["action"][:count] = request.actions
             row["n_obs"][0] = request.n_obs
         elif request.kind == RESET:
             row["seed"][0], row["flags"][0] = request.seed, request.flags
@@ -94,8 +93,8 @@ class Link(ABC):
         row, steps, new = self.row, int(self.row["steps"][0]), int(self.row["frames"][0])
         return Reply(
             [self.frame(i) for i in range(-new, 0)],
-            row["reward"][0, :steps].tolist(),
-            row["goal"][0, :steps].tolist(),
+            row["reward"][:steps].tolist(),
+            row["goal"][:steps].tolist(),
             bool(row["terminated"][0]),
             bool(row["truncated"][0]),
             bool(row["succeeded"][0]),
@@ -104,10 +103,20 @@ class Link(ABC):
 
     def frame(self, index: int = -1) -> dict[str, Any]:
         """A copy of one flat observation of the window; -1 is the newest."""
+        return {key: self._copy(key, index) for key in self._frames}
+
+    def newest(self) -> dict[str, Any]:
+        """A copy of the newest observation, nested as Gymnasium's."""
         return {
-            key: str(frames[index]) if frames.dtype.kind == "U" else frames[index].copy()
-            for key, frames in self._frames
+            key: self._copy(key, -1)
+            if inner == key
+            else {name: self._copy(flat, -1) for name, flat in inner.items()}
+            for key, inner in self._nested.items()
         }
+
+    def _copy(self, key: str, index: int) -> Any:
+        frame = self._frames[key][index]
+        return str(frame) if key == "instruction" else frame.copy()
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call one of the server's named methods and wait for what it returns."""
@@ -135,7 +144,7 @@ class LocalLink(Link):
 
     def attach(self, memory: SlotArrays, slot: int) -> None:
         super().attach(memory, slot)
-        self._server.attach(memory.arrays, slot)
+        self._server.attach(self.row)
 
     def _post(self, request: Request) -> None:
         method, arguments = request.call

@@ -23,6 +23,9 @@ _TEXT = "<U256"  # as the space of instructions
 _ALIGNMENT = 64
 
 
+Row = Mapping[str, np.ndarray]
+
+
 @dataclass(frozen=True)
 class Field:
     """One value per slot: its shape without the slot axis, and its numpy dtype string."""
@@ -74,6 +77,13 @@ class SlotArrays:
         """A new region that can be handed to other processes; zero everywhere."""
         descriptor = _anonymous_file(_offsets(layout, slots)[1])
         return cls(layout, slots, descriptor)
+
+    def row(self, slot: int) -> Row:
+        """Views of one slot: ``[name]`` is (*shape), of single numbers (1,)."""
+        return {
+            name: array[slot : slot + 1] if array.ndim == 1 else array[slot]
+            for name, array in self.arrays.items()
+        }
 
     def close(self) -> None:
         """Give the descriptor back; arrays already handed out stay valid."""

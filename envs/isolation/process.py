@@ -192,7 +192,7 @@ class ProcessLink(Link):
             while not (code := self._first_byte()):
                 self.end_if_overdue()
             return code, None if code == DONE else messages.receive(connection)
-        except (EOFError, ConnectionError, BlockingIOError):  # it may end in the middle of a message
+        except (EOFError, ConnectionError, BlockingIOError):  # perhaps in mid-message
             raise self._death() from None
 
     def _first_byte(self) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 
 from envs.base import ManipEnv
 from envs.episode import EpisodeRunner, Reply
-from envs.isolation.memory import OBS
+from envs.isolation.memory import OBS, Row
 from envs.schema import ManigymError
 from envs.task_env import Expert
 
@@ -28,7 +28,7 @@ Answer = tuple[bytes, Any]
 
 
 class EnvServer:
-    """``row``: views of this slot's arrays (no slot axis), set by :meth:`attach`."""
+    """``row``: this slot of the arrays, set by :meth:`attach`."""
 
     def __init__(self, env: ManipEnv) -> None:
         self.env = env
@@ -50,10 +50,10 @@ class EnvServer:
             "expert_act": self._expert_act,
         }
 
-    def attach(self, arrays: Mapping[str, np.ndarray], slot: int) -> None:
-        """Use these arrays' row ``slot`` from now on."""
-        self.row = {name: array[slot : slot + 1] for name, array in arrays.items()}
-        self._frames = [(n[len(OBS) :], v[0]) for n, v in self.row.items() if n.startswith(OBS)]
+    def attach(self, row: Row) -> None:
+        """Read requests from, and leave answers in, this slot from now on."""
+        self.row = row
+        self._frames = [(n[len(OBS) :], v) for n, v in row.items() if n.startswith(OBS)]
 
     def handle(self, request: bytes, message: Any = None) -> Answer:
         """Execute one request; whatever it raises becomes the answer ``ERROR``."""
@@ -75,15 +75,16 @@ class EnvServer:
         return self._answer(reply)
 
     def _run(self, _: Any) -> Answer:
-        actions = self.row["action"][0, : int(self.row["count"][0])]
+        actions = self.row["action"][: int(self.row["count"][0])]
         return self._answer(self._runner.run(actions, int(self.row["n_obs"][0])))
 
     def _answer(self, reply: Reply) -> Answer:
         row, steps, new = self.row, len(reply.rewards), len(reply.observations)
         row["steps"][0], row["frames"][0] = steps, new
-        row["reward"][0, :steps], row["goal"][0, :steps] = reply.rewards, reply.goals
         row["terminated"][0], row["truncated"][0] = reply.terminated, reply.truncated
         row["succeeded"][0] = reply.succeeded
+        if steps:
+            row["reward"][:steps], row["goal"][:steps] = reply.rewards, reply.goals
         for key, frames in self._frames:
             kept = len(frames) - new
             if new and kept:

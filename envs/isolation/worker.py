@@ -81,7 +81,7 @@ def _attach(connection: socket.socket, server: EnvServer) -> tuple[bytes, Any]:
     order = receive(connection)
     memory = SlotArrays(_layout(order["layout"]), order["slots"], descriptor)
     memory.close()  # the mapping stays
-    server.attach(memory.arrays, order["slot"])
+    server.attach(memory.row(order["slot"]))
     return DONE, None
 
 
