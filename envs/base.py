@@ -86,6 +86,9 @@ class ManipEnv(TaskEnv):
         camera = (self.cameras or self.card.cameras)[0]
         return self._picture("rgb", camera, (256, 256))
 
+    def render_device(self) -> str:
+        return "none"
+
     # ----------------------------------------------- without paying for a look
     def advance(self, action: np.ndarray) -> tuple[float, bool, bool]:
         """One step without observing: (reward, terminated, truncated)."""

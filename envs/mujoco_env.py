@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import mujoco
@@ -36,6 +37,9 @@ class MujocoEnv(ManipEnv):
             )
         self._renderers: dict[tuple[int, int], OffscreenRenderer] = {}
         self._rendered_model: mujoco.MjModel | None = None
+
+    def render_device(self) -> str:
+        return os.environ.get("MUJOCO_GL", "glfw")
 
     def _task_arrays(self) -> list[np.ndarray]:
         return []

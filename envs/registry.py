@@ -42,6 +42,8 @@ SIMULATORS: tuple[Simulator, ...] = (
     Simulator("Toy", "envs.toy.tasks", "envs.toy.env:ToyEnv"),
     Simulator("Adroit", "envs.adroit.tasks", "envs.adroit.env:AdroitEnv", "adroit"),
     Simulator("Robomimic", "envs.robomimic.tasks", "envs.robomimic.env:RobomimicEnv", "robomimic"),
+    Simulator("RoboTwin", "envs.robotwin.tasks", "envs.sapien.reach:ReachEnv", "robotwin"),
+    Simulator("DexArt", "envs.dexart.tasks", "envs.sapien.reach:ReachEnv", "dexart", (3, 11)),
 )
 CARDS: dict[str, TaskCard] = {}
 _SIMULATOR_OF: dict[str, Simulator] = {}
@@ -103,3 +105,8 @@ def _version(distribution: str) -> str | None:
 def install_hint(env_id: str) -> str:
     """The command that installs what this id needs into this interpreter."""
     return f'pip install -c constraints.txt -e ".[{simulator_of(env_id).extra}]"'
+
+
+def card_of(simulator: Simulator, env_id: str) -> TaskCard:
+    """The card in the simulator's own table, registered with Gymnasium or not."""
+    return next(c for c in import_module(simulator.cards).CARDS if c.id == env_id)

@@ -107,6 +107,10 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
     def render(self) -> Any:
         """uint8 (H, W, 3) picture of the first chosen camera, 256 pixels high."""
 
+    @abstractmethod
+    def render_device(self) -> str:
+        """What draws the pictures, e.g. ``osmesa`` or a Vulkan device's name."""
+
     @property
     @abstractmethod
     def succeeded(self) -> bool:

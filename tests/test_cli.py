@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -315,14 +316,20 @@ def test_doctor_tries_physics_and_pictures(says, monkeypatch):
     monkeypatch.setattr(doctor, "SIMULATORS", toy)
     status, text = says("doctor")
     line = next(line for line in text.splitlines() if line.startswith("Toy"))
-    assert line.split()[1:3] == ["yes", "ok"]
+    assert line.split()[1:3] == ["host", "python"]
+    assert " ok " in line
     assert status == (2 if "failed" in line else 0)
-    monkeypatch.setattr(
-        doctor, "_PROBE", "raise SystemExit('no such library')  # {id} {observations}"
+
+
+def test_doctor_names_what_keeps_a_simulator_from_starting(says, monkeypatch):
+    broken = tuple(
+        replace(s, entry_point="no.such:Env") for s in envs.SIMULATORS if s.name == "Toy"
     )
+    monkeypatch.setattr(doctor, "SIMULATORS", broken)
     status, text = says("doctor")
     assert status == 2
-    assert "Toy: no such library" in text
+    assert "Toy, host: Toy/reach-v0 cannot start in" in text
+    assert "No module named 'no'" in text
 
 
 def test_leaderboard_prints_best_first(says, out):

@@ -7,7 +7,6 @@ from conftest import needs_gl, task_params
 
 import envs
 from envs.checks import CHECKS, ContractError, check_pictures, check_seeding, check_snapshot
-from envs.toy.env import ToyEnv
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -22,16 +21,24 @@ def test_pictures_survive_other_environments(env_id):
     check_pictures(env_id, "Toy/reach-v0")
 
 
-def test_kit_catches_an_episode_that_depends_on_the_one_before(monkeypatch):
+@pytest.fixture
+def toy_env():
+    pytest.importorskip("mujoco")
+    from envs.toy.env import ToyEnv
+
+    return ToyEnv
+
+
+def test_kit_catches_an_episode_that_depends_on_the_one_before(monkeypatch, toy_env):
     counter = iter(range(1000))
-    honest = ToyEnv._reset
-    monkeypatch.setattr(ToyEnv, "_reset", lambda self, seed: honest(self, seed + next(counter)))
+    honest = toy_env._reset
+    monkeypatch.setattr(toy_env, "_reset", lambda self, seed: honest(self, seed + next(counter)))
     with pytest.raises(ContractError, match="same seed"):
         check_seeding("Toy/reach-v0")
 
 
-def test_kit_catches_a_snapshot_that_forgets(monkeypatch):
-    monkeypatch.setattr(ToyEnv, "_set_physics", lambda self, state: None)
+def test_kit_catches_a_snapshot_that_forgets(monkeypatch, toy_env):
+    monkeypatch.setattr(toy_env, "_set_physics", lambda self, state: None)
     with pytest.raises(ContractError, match="after restore"):
         check_snapshot("Toy/reach-v0")
 

@@ -1,40 +1,28 @@
 """Say what works on this machine: packages, simulators, pictures; and how to mend what does not.
 
-Every simulator is tried in a process of its own: import, one episode step, one picture.
+Every simulator is tried wherever it can run, in a worker process: start, one step, one picture.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
-import subprocess
-import sys
 
 from tabulate import tabulate
 
+from benchmark.progress import note
 from benchmark.provenance import code_version, machine, package_versions
-from envs import CARDS, SIMULATORS, installed
+from envs import CARDS, SIMULATORS
 from envs.gl import select_backend
-from envs.registry import install_hint
-from envs.schema import TaskCard
+from envs.isolation.env import IsolatedEnv
+from envs.isolation.interpreter import Interpreter, available
+from envs.isolation.process import Order
+from envs.registry import Simulator
+from envs.schema import ManigymError, TaskCard
 
-PACKAGES = (
-    "numpy",
-    "gymnasium",
-    "mujoco",
-    "torch",
-    "robosuite",
-    "gymnasium-robotics",
-    "stable-baselines3",
-)
-SECONDS = 180
-_PROBE = """
-import gymnasium, envs
-env = gymnasium.make({id!r}, observations={observations!r})
-env.reset(seed=0)
-env.step(env.action_space.sample() * 0)
-env.close()
-"""
+PACKAGES = ("numpy", "gymnasium", "mujoco", "torch", "stable-baselines3")
+HEADERS = ("simulator", "runs in", "versions", "physics", "pictures", "drawn by")
+SECONDS = 180.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,39 +33,44 @@ def main(args: argparse.Namespace) -> int:
     print(f"manigym {code_version()}, Python {platform.python_version()}, {machine()}")
     print(f"off-screen OpenGL: MUJOCO_GL={select_backend()}")
     print(tabulate(package_versions(PACKAGES).items(), headers=["package", "version"]), end="\n\n")
-    first = {c.simulator: c for c in reversed(CARDS.values())}
-    rows = [_examine(first[s.name]) for s in SIMULATORS if s.name in first]
-    print(
-        tabulate(
-            [row[:4] for row in rows], headers=["simulator", "installed", "physics", "pictures"]
-        )
-    )
-    for name, *_, remedy in rows:
-        if remedy:
-            print(f"\n{name}: {remedy}")
-    return 0 if all("failed" not in row[2:4] for row in rows) else 2
+    first = {card.simulator: card for card in reversed(CARDS.values())}
+    rows, remedies = [], []
+    for simulator in SIMULATORS:
+        for row, remedy in _examine(simulator, first[simulator.name]):
+            rows.append(row)
+            remedies += [f"{simulator.name}, {row[1]}: {remedy}"] if remedy else []
+    print(tabulate(rows, headers=HEADERS))
+    for remedy in remedies:
+        print(f"\n{remedy}")
+    return 2 if any("failed" in row[3:5] for row in rows) else 0
 
 
-def _examine(card: TaskCard) -> list[str]:
-    if not installed(card.id):
-        return [card.simulator, "no", "", "", install_hint(card.id)]
-    physics = _probe(card.id, ("state",))
-    pictures = _probe(card.id, ("rgb",))
-    words = ["failed" if problem else "ok" for problem in (physics, pictures)]
-    return [card.simulator, "yes", *words, physics or pictures]
+def _examine(simulator: Simulator, card: TaskCard) -> list[tuple[list[str], str]]:
+    """A line of the table and what to do about it, for every place the simulator can run in."""
+    interpreters = available(card.id)
+    if not interpreters:
+        remedy = f"python -m benchmark setup {simulator.extra}   (or at its first use)"
+        return [([simulator.name, "not set up", "", "", "", ""], remedy)]
+    return [_try(simulator, card, interpreter) for interpreter in interpreters]
 
 
-def _probe(env_id: str, observations: tuple[str, ...]) -> str:
-    """Empty if it works, else the last lines of what went wrong."""
-    code = _PROBE.format(id=env_id, observations=observations)
+def _try(simulator: Simulator, card: TaskCard, interpreter: Interpreter) -> tuple[list[str], str]:
+    note(f"trying {simulator.name} in {interpreter.name}")
+    order = Order(simulator, card.id, {}, interpreter, SECONDS)
+    cells = [simulator.name, interpreter.name, "", "failed", "", ""]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return f"no answer within {SECONDS} s"
-    lines = done.stderr.strip().splitlines()
-    start = next((i for i, line in enumerate(lines) if line.startswith("envs.schema.")), -1)
-    if done.returncode < 0:
-        return f"ended by signal {-done.returncode}"
-    return "\n".join(lines[start:]) if done.returncode else ""
+        env = IsolatedEnv(card, order)
+    except ManigymError as problem:
+        return cells, str(problem)
+    try:
+        cells[2] = " ".join(f"{name} {version}" for name, version in env.versions.items())
+        env.reset(seed=0)
+        env.step(env.action_space.sample() * 0)
+        cells[3:5] = "ok", "failed"
+        env.render()
+        cells[4:6] = "ok", env.render_device()
+    except ManigymError as problem:
+        return cells, str(problem)
+    finally:
+        env.close()
+    return cells, ""

@@ -1,4 +1,4 @@
-"""List environments (installed or not) and policies; --picture FILE draws the installed tasks."""
+"""List environments, where they run, and policies; --picture FILE draws the tasks that can run."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from pathlib import Path
 from tabulate import tabulate
 
 import policies
-from envs import CARDS, installed
+from envs import CARDS
+from envs.isolation.interpreter import available
 from envs.schema import TaskCard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="a PNG of the installed tasks")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="a PNG of the tasks that can run"
+    )
 
 
 def main(args: argparse.Namespace) -> int:
-    headers = ["environment", "installed", "action", "protocol:horizon", "expert", "task"]
+    headers = ["environment", "runs in", "action", "protocol:horizon", "expert", "task"]
     print(tabulate([_line(card) for card in CARDS.values()], headers=headers))
     print(f"\npolicies: {', '.join(policies.names())}")
     if args.picture:
@@ -28,8 +31,9 @@ def main(args: argparse.Namespace) -> int:
 
 def _line(card: TaskCard) -> list[object]:
     protocols = " ".join(f"{p.name}:{p.horizon}" for p in card.protocols)
-    here, expert = "yes" if installed(card.id) else "no", "yes" if card.expert else ""
-    return [card.id, here, card.action.size, protocols, expert, card.description]
+    places = ", ".join(interpreter.name for interpreter in available(card.id))
+    expert = "yes" if card.expert else ""
+    return [card.id, places or "not set up", card.action.size, protocols, expert, card.description]
 
 
 def _draw(path: Path) -> None:
@@ -38,7 +42,7 @@ def _draw(path: Path) -> None:
 
     pictures = {}
     for card in CARDS.values():
-        if installed(card.id):
+        if available(card.id):
             env = make_env(card.id, {"render_profile": "upstream"})
             env.reset(seed=0)
             pictures[card.id] = env.render()

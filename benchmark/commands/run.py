@@ -104,7 +104,7 @@ def _evaluate_all(args: argparse.Namespace, jobs: list[Evaluation], folder: RunF
 
 
 def quick_suite() -> list[str]:
-    """One task per simulator that is installed or set up: those whose card says so, else the toy."""
+    """One task per simulator that can run: those whose card says so, else the toy."""
     quick = [c.id for c in CARDS.values() if c.quick and available(c.id)]
     return quick or [next(iter(CARDS))]
 

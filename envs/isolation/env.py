@@ -56,6 +56,9 @@ class IsolatedEnv(TaskEnv):
     def render(self) -> Any:
         return self._call("render")
 
+    def render_device(self) -> str:
+        return self._call("render_device")
+
     @property
     def succeeded(self) -> bool:
         return bool(self._link.row["succeeded"][0])

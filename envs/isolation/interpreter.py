@@ -6,9 +6,13 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envs.registry import install_hint, installed, pinned, simulator_of
 from envs.schema import ManigymError
+
+if TYPE_CHECKING:
+    from envs.provision.environments import Environment
 
 ISOLATION = ("auto", "in_process", "process")
 # One simulator per process: libraries that start a thread per core only fight each other.
@@ -39,15 +43,20 @@ def own(env_id: str) -> Interpreter:
     """The simulator's own virtual environment, set up first where there is none."""
     from envs.provision.environments import ensure  # needs packages that workers do without
 
-    environment = ensure(simulator_of(env_id))
+    return _isolated(ensure(simulator_of(env_id)))
+
+
+def _isolated(environment: Environment) -> Interpreter:
     return Interpreter(environment.name, environment.python, ("-I",))
 
 
-def available(env_id: str) -> bool:
-    """Whether an id can run without setting anything up."""
+def available(env_id: str) -> list[Interpreter]:
+    """Every interpreter that can run an id without setting anything up, this one first."""
     from envs.provision.environments import find
 
-    return installed(env_id) or find(simulator_of(env_id)) is not None
+    here = [host()] if installed(env_id) else []
+    environment = find(simulator_of(env_id)) if simulator_of(env_id).extra else None
+    return here + ([_isolated(environment)] if environment is not None else [])
 
 
 def choose(env_id: str, isolation: str) -> Interpreter | None:

@@ -1,7 +1,7 @@
 """Everything that is not on the hot path crosses processes as JSON followed by .npy arrays.
 
 Readable by every numpy and Python (pickles of numpy 2 are not by numpy 1). Allowed: what JSON has,
-``bytes``, numpy arrays and scalars; tuples arrive as lists. Floats keep their bits.
+``bytes``, numpy arrays and scalars; tuples arrive as lists. Floats keep their bits, keys are text.
 """
 
 from __future__ import annotations
@@ -33,12 +33,25 @@ def encode(message: Any) -> bytes:
             return {_ARRAY: len(arrays) - 1}
         raise TypeError(f"{type(value).__name__} cannot be sent to another process: {value!r}")
 
+    _check_keys(message)
     text = json.dumps(message, default=reference).encode()
     stream = io.BytesIO()
     stream.write(_LENGTH.pack(len(text)) + text)
     for array in arrays:
         np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
+
+
+def _check_keys(value: Any) -> None:
+    """JSON would turn every key into text, silently."""
+    inner = value if isinstance(value, (list, tuple)) else ()
+    if isinstance(value, dict):
+        inner = value.values()
+        for key in value:
+            if not isinstance(key, str) or key in (_ARRAY, _BYTES):
+                raise TypeError(f"keys of messages must be text, and not a mark: {key!r}")
+    for entry in inner:
+        _check_keys(entry)
 
 
 def decode(data: bytes) -> Any:

@@ -42,6 +42,7 @@ class EnvServer:
         }
         self._calls: Mapping[str, Callable[..., Any]] = {
             "render": env.render,
+            "render_device": env.render_device,
             "snapshot": env.snapshot,
             "restore": env.restore,
             "sim_state": env.sim_state,

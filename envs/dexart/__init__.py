@@ -1,0 +1,1 @@
+"""DexArt's environment: SAPIEN 2."""

@@ -1,0 +1,7 @@
+"""Task cards that run on SAPIEN 2."""
+
+from __future__ import annotations
+
+from envs.sapien.reach_card import reach_card
+
+CARDS = (reach_card("DexArt"),)

@@ -1,0 +1,1 @@
+"""RoboTwin's environment: SAPIEN 3."""

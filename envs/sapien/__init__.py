@@ -1,0 +1,1 @@
+"""What the two SAPIEN lines share: one facade over both, and the smallest reaching task."""

@@ -1,0 +1,181 @@
+"""What every SAPIEN task shares: scenes, pictures, point clouds and the state vector."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from envs.base import ManipEnv
+from envs.point_cloud import camera_points, farthest_points
+from envs.sapien.geometry import Pose
+from envs.sapien.line import Line, line
+from envs.sapien.scene import Camera, CameraSpec, Scene
+from envs.schema import ManigymError, SimulationError
+
+# SAPIEN's camera axes (forward, left, up) as columns of OpenGL's (right, up, backwards).
+_OPENGL = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+class SapienEnv(ManipEnv):
+    """A task in SAPIEN 2 or 3, whichever this Python has.
+
+    Subclasses fill in ``_build(scene, rng)``, ``_drive(native)``, ``_reward()``,
+    ``_goal_reached()`` and ``_sense(modality)``; ``camera_specs`` describes the card's cameras,
+    ``timestep`` and ``substeps`` the control step. Every episode has a scene of its own.
+
+    ``render_profile``: "fast" shows flat, unlit colours (thousands of small pictures per second on
+    a CPU); "upstream" is the line's lit shader, whose first picture in a process takes some
+    seconds. Depth, segmentation and the shape of point clouds are the same in both.
+    """
+
+    camera_specs: Mapping[str, CameraSpec]
+    timestep = 1 / 250  # seconds
+    substeps = 10
+    base_pose = Pose()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._line: Line = line()
+        if self.render_profile not in self._line.shaders:
+            raise ManigymError(
+                f"{self.card.id} has no render_profile {self.render_profile!r}; "
+                f"it offers: {', '.join(self._line.shaders)}"
+            )
+        self._cameras: dict[tuple[str, tuple[int, int]], Camera] = {}
+        self._taken: set[tuple[str, tuple[int, int]]] = set()
+        self._actions: list[np.ndarray] = []
+        self._shown = False  # whether pictures would see the present poses
+
+    @abstractmethod
+    def _build(self, scene: Scene, rng: np.random.Generator) -> None:
+        """Fill an empty scene with the start state of an episode."""
+
+    @abstractmethod
+    def _drive(self, native: np.ndarray) -> None:
+        """Set drive targets from the simulator's own action."""
+
+    @abstractmethod
+    def _reward(self) -> float:
+        """Reward of the present state."""
+
+    def _reset(self, seed: int) -> None:
+        self._actions.clear()
+        self._cameras.clear()
+        self.scene = self._line.new_scene(self.timestep)
+        self._build(self.scene, np.random.default_rng(seed))
+        self._moved()
+
+    def _advance(self, native: np.ndarray) -> float:
+        self._actions.append(np.array(native))
+        self._drive(native)
+        for _ in range(self.substeps):
+            for robot in self.scene.articulations:
+                robot.compensate()
+            self.scene.step()
+        self._moved()
+        return self._reward()
+
+    def _moved(self) -> None:
+        self._taken.clear()
+        self._shown = False
+
+    # ---------------------------------------------------------------- state as data
+    def _physics(self) -> np.ndarray:
+        """float64 (D,): joints (position, velocity, drive target), then bodies that can move
+        (position, quaternion; dynamic ones also their velocity)."""
+        parts: list[Any] = []
+        for robot in self.scene.articulations:
+            parts += [robot.qpos, robot.qvel, robot.drive_target]
+        for body in self.scene.bodies:
+            if body.motion in ("kinematic", "dynamic"):
+                parts += [body.pose.position, body.pose.quaternion]
+            if body.motion == "dynamic":
+                parts.append(body.velocity)
+        return np.concatenate(parts)
+
+    def _set_physics(self, state: np.ndarray) -> None:
+        """Check that the state was reached: PhysX keeps contacts that nothing can write."""
+        if self._physics().tobytes() != state.tobytes():
+            raise SimulationError(
+                f"{self.card.id}: repeating the actions of a snapshot led to another state; "
+                "was it taken with other options, another version or on another machine?"
+            )
+
+    def snapshot(self) -> dict[str, Any]:
+        """What is needed to live this episode again: its seed and its actions."""
+        return super().snapshot() | {"seed": self.seed_used, "actions": list(self._actions)}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Repeat the episode up to the snapshot; takes as long as its steps took."""
+        self.seed_used = snapshot["seed"]
+        self._reset(self.seed_used)
+        for action in snapshot["actions"]:
+            self._advance(action)
+        super().restore(snapshot)
+
+    # --------------------------------------------------------------------- pictures
+    def render_device(self) -> str:
+        return self._line.rendering.device
+
+    @property
+    def object_names(self) -> tuple[str, ...]:
+        """What the numbers of a segmentation picture stand for, in order; links included."""
+        return tuple(body.name for body in self.scene.bodies)
+
+    def _picture(self, kind: str, camera: str, size: tuple[int, int]) -> np.ndarray:
+        taken = self._taken_picture(camera, size)
+        if kind == "segmentation":
+            return self._object_numbers()[taken.picture_ids()]
+        return getattr(taken, kind)()
+
+    def _taken_picture(self, name: str, size: tuple[int, int]) -> Camera:
+        """The camera, with a picture of the present state; drawn once for all kinds."""
+        if not self._line.rendering.ok:
+            raise ManigymError(
+                f"{self.card.id} cannot draw pictures: {self._line.rendering.reason}\n"
+                '  Without pictures: gymnasium.make(id, observations=("proprio", "state"))'
+            )
+        key = name, size
+        if key not in self._cameras:
+            shader = self._line.shaders[self.render_profile]
+            self._cameras[key] = self.scene.add_camera(self.camera_specs[name], size, shader)
+            self._moved()
+        if not self._shown:
+            self.scene.update_render()
+            self._shown = True
+        if key not in self._taken:
+            self._cameras[key].take()
+            self._taken.add(key)
+        return self._cameras[key]
+
+    def _object_numbers(self) -> np.ndarray:
+        """int32 table: the line's own number of a body -> its index in ``object_names``."""
+        own = [body.picture_id for body in self.scene.bodies]
+        table = np.full(max(own) + 1, -1, np.int32)
+        table[own] = np.arange(len(own))
+        return table
+
+    def _point_cloud(self) -> np.ndarray:
+        """float32 (N, 6) of what the chosen cameras see, in the frame of ``base_pose``."""
+        clouds = [self._camera_cloud(name) for name in self.cameras]
+        cloud = self._crop(np.concatenate(clouds))
+        cloud[:, :3] = (cloud[:, :3] - self.base_pose.position) @ self.base_pose.rotation
+        return farthest_points(cloud, self.num_points).astype(np.float32)
+
+    def _camera_cloud(self, name: str) -> np.ndarray:
+        """float64 (M, 6) world points of one camera; nothing where it sees no object."""
+        rgb, depth, objects = (
+            self._picture(kind, name, self.image_size) for kind in ("rgb", "depth", "segmentation")
+        )
+        spec = self.camera_specs[name]
+        pose = self.scene.camera_pose(spec)
+        axes = pose.rotation @ _OPENGL
+        cloud = camera_points(rgb, depth, spec.fovy, np.asarray(pose.position), axes)
+        return cloud[objects.ravel() >= 0]
+
+    def _crop(self, cloud: np.ndarray) -> np.ndarray:
+        """Points (M, 6) in the world frame that belong to the workspace; all by default."""
+        return cloud

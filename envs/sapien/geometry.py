@@ -1,0 +1,73 @@
+"""Rigid poses in float64, in SAPIEN's camera convention: x forward, y left, z up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Vector = Sequence[float] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Pose:
+    """``position`` (3,) metres, ``quaternion`` (4,) wxyz, unit length."""
+
+    position: Vector = (0.0, 0.0, 0.0)
+    quaternion: Vector = (1.0, 0.0, 0.0, 0.0)
+
+    @property
+    def rotation(self) -> np.ndarray:
+        """float64 (3, 3), columns are the axes of this frame in its parent."""
+        w, x, y, z = np.asarray(self.quaternion, np.float64)
+        return np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+                [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+                [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+
+    def apply(self, point: Vector) -> np.ndarray:
+        """float64 (3,) of this frame, in its parent."""
+        return self.rotation @ np.asarray(point, np.float64) + self.position
+
+    def __matmul__(self, inner: Pose) -> Pose:
+        """``inner``, which is given in this frame, in this frame's parent."""
+        w, *vector = np.asarray(self.quaternion, np.float64)
+        v, (s, *inner_vector) = np.array(vector), np.asarray(inner.quaternion, np.float64)
+        u = np.array(inner_vector)
+        product = np.array([w * s - v @ u, *(w * u + s * v + np.cross(v, u))])
+        return Pose(self.apply(inner.position), product)
+
+
+def look_at(position: Vector, target: Vector, up: Vector = (0.0, 0.0, 1.0)) -> Pose:
+    """The pose at ``position`` whose x axis points at ``target`` and whose z axis leans to ``up``.
+
+    >>> look_at((0, 0, 0), (2, 0, 0)).quaternion.tolist()
+    [1.0, 0.0, 0.0, 0.0]
+    """
+    forward = np.subtract(target, position)
+    forward = forward / np.linalg.norm(forward)
+    left = np.cross(up, forward)
+    left = left / np.linalg.norm(left)
+    return Pose(position, quaternion(np.stack([forward, left, np.cross(forward, left)], axis=1)))
+
+
+def quaternion(rotation: np.ndarray) -> np.ndarray:
+    """float64 (4,) wxyz of a rotation matrix (3, 3); the largest component is positive.
+
+    The four symmetric products 4qq' are linear in the matrix; the best conditioned row is taken.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = rotation
+    products = np.array(
+        [
+            [1 + a + e + i, h - f, c - g, d - b],
+            [h - f, 1 + a - e - i, b + d, c + g],
+            [c - g, b + d, 1 - a + e - i, f + h],
+            [d - b, c + g, f + h, 1 - a - e + i],
+        ]
+    )
+    best = int(products.diagonal().argmax())
+    return products[best] / np.linalg.norm(products[best])

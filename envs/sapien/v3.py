@@ -1,0 +1,106 @@
+"""SAPIEN 3 behind the facade: bodies are entities made of components."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import sapien
+
+from envs.sapien.geometry import Pose
+from envs.sapien.scene import Articulation, Body, Camera, Colour, Contact, Motion, Scene
+from envs.sapien.urdf import without_visuals
+
+LIT_SHADER = "default"
+
+
+class Body3(Body):
+    """``native`` is the physics component; its entity has the pose."""
+
+    @property
+    def pose(self) -> Pose:
+        pose = self.native.entity.get_pose()
+        return Pose(pose.p.astype(np.float64), pose.q.astype(np.float64))
+
+    def set_pose(self, pose: Pose) -> None:
+        self.native.entity.set_pose(sapien.Pose(pose.position, pose.quaternion))
+
+    @property
+    def velocity(self) -> np.ndarray:
+        component = self.native
+        parts = component.get_linear_velocity(), component.get_angular_velocity()
+        return np.concatenate(parts).astype(np.float64)
+
+    @property
+    def picture_id(self) -> int:
+        return self.native.entity.per_scene_id
+
+
+class Articulation3(Articulation):
+    def _passive_force(self) -> np.ndarray:
+        return self.native.compute_passive_force(gravity=True, coriolis_and_centrifugal=True)
+
+
+class Camera3(Camera):
+    def _read(self, name: str) -> np.ndarray:
+        return self.native.get_picture(name)
+
+
+class Scene3(Scene):
+    """Without a renderer no visual may be made: even a material needs a device."""
+
+    def __init__(self, timestep: float, visible: bool) -> None:
+        systems: list[Any] = [sapien.physx.PhysxCpuSystem()]
+        if visible:
+            systems.append(sapien.render.RenderSystem())
+        super().__init__(sapien.Scene(systems), timestep, visible)
+
+    def contacts(self) -> list[Contact]:
+        return [
+            Contact(
+                contact.bodies[0].entity.name,
+                contact.bodies[1].entity.name,
+                np.sum([point.impulse for point in contact.points], axis=0),
+            )
+            for contact in self.native.get_contacts()
+            if contact.points
+        ]
+
+    def _pose(self, pose: Pose) -> sapien.Pose:
+        return sapien.Pose(pose.position, pose.quaternion)
+
+    def _paint(self, colour: Colour) -> dict[str, Any]:
+        return {"material": sapien.render.RenderMaterial(base_color=(*colour, 1.0))}
+
+    def _body(self, name: str, native: Any, motion: Motion | Literal["link"]) -> Body:
+        if motion != "link":
+            native = native.find_component_by_type(sapien.physx.PhysxRigidBaseComponent)
+        return Body3(name, native, motion, self.native)
+
+    def _load(self, loader: Any, urdf: Path) -> Any:
+        if self.visible:
+            return loader.load(str(urdf))
+        with tempfile.TemporaryDirectory() as folder:
+            bare = Path(folder) / urdf.name
+            bare.write_text(without_visuals(urdf))
+            return loader.load(str(bare))
+
+    def _articulation(
+        self, native: Any, links: dict[str, Body], joint_names: Sequence[str]
+    ) -> Articulation:
+        return Articulation3(native, links, joint_names)
+
+    def _select_shader(self, shader: str) -> None:
+        sapien.render.set_camera_shader_dir(shader)
+
+    def _mount(self, body: Body) -> Any:
+        return body.native.entity
+
+    def _place(self, native: Any, pose: Any) -> None:
+        native.entity.set_pose(pose)
+
+    def _camera(self, native: Any, far: float) -> Camera:
+        return Camera3(native, far, self.native)
