@@ -24,13 +24,14 @@ from envs.schema import ManigymError, TaskCard
 class Simulator:
     """``cards``: module with ``CARDS: tuple[TaskCard, ...]``; ``entry_point``: ``module:Class``;
     ``extra``: empty when the core requirements are enough; ``newest_python``: the last minor
-    version that its packages have wheels for."""
+    version that its packages have wheels for; ``vulkan``: draws its pictures with Vulkan."""
 
     name: str
     cards: str
     entry_point: str
     extra: str = ""
     newest_python: tuple[int, int] = (3, 12)
+    vulkan: bool = False
 
     @property
     def requirements(self) -> Path | None:
@@ -42,8 +43,12 @@ SIMULATORS: tuple[Simulator, ...] = (
     Simulator("Toy", "envs.toy.tasks", "envs.toy.env:ToyEnv"),
     Simulator("Adroit", "envs.adroit.tasks", "envs.adroit.env:AdroitEnv", "adroit"),
     Simulator("Robomimic", "envs.robomimic.tasks", "envs.robomimic.env:RobomimicEnv", "robomimic"),
-    Simulator("RoboTwin", "envs.robotwin.tasks", "envs.sapien.reach:ReachEnv", "robotwin"),
-    Simulator("DexArt", "envs.dexart.tasks", "envs.sapien.reach:ReachEnv", "dexart", (3, 11)),
+    Simulator(
+        "RoboTwin", "envs.robotwin.tasks", "envs.sapien.reach:ReachEnv", "robotwin", vulkan=True
+    ),
+    Simulator(
+        "DexArt", "envs.dexart.tasks", "envs.sapien.reach:ReachEnv", "dexart", (3, 11), vulkan=True
+    ),
 )
 CARDS: dict[str, TaskCard] = {}
 _SIMULATOR_OF: dict[str, Simulator] = {}

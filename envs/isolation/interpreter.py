@@ -41,9 +41,14 @@ def host() -> Interpreter:
 
 def own(env_id: str) -> Interpreter:
     """The simulator's own virtual environment, set up first where there is none."""
-    from envs.provision.environments import ensure  # needs packages that workers do without
+    # Needs packages that workers do without.
+    from envs.provision.environments import ensure
+    from envs.provision.rendering import ensure_pictures
 
-    return _isolated(ensure(simulator_of(env_id)))
+    environment = ensure(simulator_of(env_id))
+    if simulator_of(env_id).vulkan:
+        ensure_pictures(environment)
+    return _isolated(environment)
 
 
 def _isolated(environment: Environment) -> Interpreter:

@@ -10,6 +10,7 @@ import io
 import json
 import socket
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def encode(message: Any) -> bytes:
 
 def _check_keys(value: Any) -> None:
     """JSON would turn every key into text, silently."""
-    inner = value if isinstance(value, (list, tuple)) else ()
+    inner: Iterable[Any] = value if isinstance(value, (list, tuple)) else ()
     if isinstance(value, dict):
         inner = value.values()
         for key in value:

@@ -61,7 +61,8 @@ class _Process:
         seconds, fraction = divmod(self.order.deadline, 1.0)
         limit = struct.pack("@ll", int(seconds), int(fraction * 1e6))
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        lifeline_read, self.lifeline = os.pipe()
+        lifeline_read, lifeline = os.pipe()
+        self.lifeline = os.fdopen(lifeline, "wb", 0)
         inherited = (theirs.fileno(), lifeline_read)
         interpreter = self.order.interpreter
         command = [interpreter.python, *interpreter.flags, _BOOTSTRAP, _ROOT, *inherited]
@@ -75,8 +76,11 @@ class _Process:
                 pass_fds=inherited,
                 start_new_session=True,
             )
-        except BaseException:
-            os.close(self.lifeline)
+        except BaseException as error:
+            for file in (self.lifeline, self.connection, self.log):
+                file.close()
+            if isinstance(error, OSError):
+                raise ManigymError(f"cannot start {interpreter.python}: {error}") from None
             raise
         finally:
             theirs.close()
@@ -87,8 +91,7 @@ class _Process:
         self.connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(patience)
-        with contextlib.suppress(OSError):  # closed before
-            os.close(self.lifeline)
+        self.lifeline.close()
         self.popen.kill()
         self.popen.wait()
         self._end_log()
@@ -117,6 +120,7 @@ class ProcessLink(Link):
     def __init__(self, order: Order) -> None:
         self.order = order
         self._progress = 0
+        self._unanswered = self._overdue = False
         self._start()
 
     def _start(self) -> None:
@@ -176,6 +180,10 @@ class ProcessLink(Link):
         self._take()
 
     def _post(self, request: Request) -> None:
+        if not self._finalizer.alive:
+            raise ManigymError(f"{self.order.env}: this environment is closed, make another")
+        if self._unanswered:
+            self._abandon()
         self._asked = self._since = monotonic()
         connection = self._process.connection
         with contextlib.suppress(ConnectionError):  # take() reports the death
@@ -185,15 +193,25 @@ class ProcessLink(Link):
                 messages.send(connection, CALL, call)
             else:
                 connection.send(request.kind)
+        self._unanswered = True
+
+    def _abandon(self) -> None:
+        """Ctrl-C came before the answer, which would pass for that of the next request."""
+        self._process.popen.kill()
+        with contextlib.suppress(ConnectionError):
+            while self._process.connection.recv(1 << 16):
+                pass
 
     def _take(self) -> Answer:
         connection = self._process.connection
         try:
             while not (code := self._first_byte()):
                 self.end_if_overdue()
-            return code, None if code == DONE else messages.receive(connection)
+            content = None if code == DONE else messages.receive(connection)
         except (EOFError, ConnectionError, BlockingIOError):  # perhaps in mid-message
             raise self._death() from None
+        self._unanswered = False
+        return code, content
 
     def _first_byte(self) -> bytes:
         try:
@@ -212,16 +230,20 @@ class ProcessLink(Link):
             self._progress, self._since = progress, now
         left = self._since + self.order.deadline - now
         if left <= 0:
+            self._overdue = True
             self._process.popen.kill()
         return left
 
     def _death(self) -> WorkerDied:
         code = self._process.end()
         self._finalizer.detach()
-        tail = self._process.last_words
         waited = monotonic() - self._asked
-        said = f"; its last output:\n{tail}" if tail else ""
-        return WorkerDied(f"worker process ended with exit code {code} after {waited:.0f} s{said}")
+        said = f"worker process ended with exit code {code} after {waited:.0f} s"
+        if self._overdue:
+            said += f", the last {self.order.deadline:g} s of them without a simulator step"
+        self._unanswered = self._overdue = False
+        tail = self._process.last_words
+        return WorkerDied(f"{said}; its last output:\n{tail}" if tail else said)
 
     def close(self) -> None:
         if self._finalizer.detach() is not None:
