@@ -24,6 +24,7 @@ COMMANDS = {
     "leaderboard": "print leaderboard.csv as a table or Markdown",
     "convert": "robomimic HDF5 to a trajectory store and back",
     "list": "environments and policies",
+    "setup": "Python environments for simulators that this Python does not hold",
     "doctor": "what works on this machine, and how to mend what does not",
 }
 

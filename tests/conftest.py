@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import envs
 from envs.gl import select_backend
 from envs.registry import install_hint
 
+os.environ.setdefault("MANIGYM_SETUP", "never")  # a test run sets nothing up by accident
 INSTALLED = [env_id for env_id in envs.CARDS if envs.installed(env_id)]
 HAS_GL = select_backend() not in ("disable",)
 needs_gl = pytest.mark.skipif(not HAS_GL, reason="no off-screen OpenGL: apt-get install libosmesa6")

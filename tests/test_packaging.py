@@ -8,14 +8,19 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
 import benchmark
+import envs
 from envs import CARDS, SIMULATORS
+from envs.registry import pinned
 
 ROOT = Path(__file__).resolve().parent.parent
+# Not imported: setuptools refuses where some other package has loaded distutils before.
+SETUPTOOLS = next((d.version for d in distributions(name="setuptools")), "")
 PACKAGES = ("assets", "benchmark", "envs", "policies")
 
 
@@ -27,12 +32,32 @@ def setup_cfg():
 
 
 def extras(config):
-    """Extra -> its requirements, with ``manigym[other]`` resolved by nobody: plain lists."""
-    return {k: v.split() for k, v in config["options.extras_require"].items()}
+    """Extra -> its requirements: plain lists, those of simulators from their files."""
+    return {k: requirements(v) for k, v in config["options.extras_require"].items()}
+
+
+def requirements(text):
+    if text.startswith("file:"):
+        text = (ROOT / text.removeprefix("file:").strip()).read_text()
+    return text.split()
+
+
+def constraints(path):
+    """Distribution -> version, of a constraints file and those that it includes."""
+    pins = {}
+    for line in path.read_text().splitlines():
+        if line.startswith("-c "):
+            pins |= constraints(path.parent / line[3:])
+        elif line and not line.startswith("#"):
+            name, version = line.split("==")
+            assert name not in pins, f"{name} is pinned twice"
+            pins[name] = version
+    return pins
 
 
 def test_the_wheel_holds_every_module_and_asset(tmp_path):
-    pytest.importorskip("setuptools", minversion="77")  # as pyproject.toml asks
+    if not SETUPTOOLS or int(SETUPTOOLS.split(".")[0]) < 77:
+        pytest.skip("pyproject.toml asks for setuptools 77")
     source = tmp_path / "source"
     skipped = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in PACKAGES:
@@ -63,6 +88,12 @@ def test_the_wheel_holds_every_module_and_asset(tmp_path):
     }
     assert len(wanted) > 50
     assert wanted <= held
+    assert {"envs/constraints.txt", "envs/dexart/requirements.txt"} <= held
+    metadata = next(name for name in held if name.endswith(".dist-info/METADATA"))
+    text = zipfile.ZipFile(wheel).read(metadata).decode()
+    for simulator in filter(pinned, SIMULATORS):
+        pin = "==".join(pinned(simulator))
+        assert f'Requires-Dist: {pin}; extra == "{simulator.extra}"' in text
 
 
 def test_every_package_folder_has_an_init():
@@ -78,7 +109,8 @@ def test_every_simulator_has_an_extra_and_a_tox_environment(setup_cfg):
     for simulator in SIMULATORS:
         if not simulator.extra:  # runs on the core requirements
             continue
-        assert simulator.extra in extras(setup_cfg)
+        source = f"file: {simulator.requirements.relative_to(Path(envs.__file__).parent.parent)}"
+        assert setup_cfg["options.extras_require"][simulator.extra] == source
         assert simulator.extra in listed
         used = tox[f"testenv:{simulator.extra}"]["extras"].replace(",", " ").split()
         assert simulator.extra in used
@@ -103,12 +135,7 @@ def test_every_entry_point_is_importable(setup_cfg):
 def test_pins_agree_with_the_requirements(setup_cfg):
     """A constraint that contradicts an extra makes an install that cannot be solved."""
     packaging = pytest.importorskip("packaging.requirements")
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(
-        line.split("#")[0].split(";")[0].strip().split("==")
-        for line in lines
-        if "==" in line.split("#")[0]
-    )
+    pins = constraints(ROOT / "constraints.txt")
     wanted = [line for part in extras(setup_cfg).values() for line in part]
     wanted += setup_cfg["options"]["install_requires"].split()
     checked = 0
@@ -117,6 +144,21 @@ def test_pins_agree_with_the_requirements(setup_cfg):
             assert requirement.specifier.contains(pins[requirement.name]), requirement
             checked += 1
     assert checked >= 10
+    # SAPIEN, in use in two versions, is pinned by the requirements alone.
+    assert "sapien" not in pins
+
+
+def test_the_pins_of_a_simulators_environment_come_with_the_package():
+    """Whatever a simulator needs is pinned in the file that its own environment is made with."""
+    packaging = pytest.importorskip("packaging.requirements")
+    shared = constraints(ROOT / "envs" / "constraints.txt")
+    own = dict(pinned(simulator) for simulator in SIMULATORS if pinned(simulator))
+    for simulator in filter(pinned, SIMULATORS):
+        lines = simulator.requirements.read_text().splitlines()
+        assert lines[0] == "==".join(pinned(simulator))
+        names = {packaging.Requirement(line).name for line in lines}
+        assert names <= shared.keys() | own.keys()
+        assert {"numpy", "gymnasium"} <= names
 
 
 def test_pyproject_is_only_what_pip_needs():
