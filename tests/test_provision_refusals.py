@@ -181,7 +181,8 @@ def terminal(monkeypatch):
 @pytest.mark.parametrize(
     ("typed", "agreed"), [("\n", True), ("Y\n", True), ("n\n", False), ("", False), ("x\n", False)]
 )
-def test_a_terminal_is_asked(terminal, capsys, typed, agreed):
+def test_a_terminal_is_asked(terminal, capsys, monkeypatch, typed, agreed):
+    monkeypatch.delenv("MANIGYM_SETUP", raising=False)
     terminal(typed)
     if agreed:
         obtain("Tiny needs 1 MB.", "setup tiny", None)
