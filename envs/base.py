@@ -27,6 +27,7 @@ from envs.schema import CAMERA_MODALITIES, ManigymError, SimulationError, TaskCa
 from envs.task_env import Expert, Observation, TaskEnv
 
 EXPERT_STREAM = 1
+VECTORS = ("proprio", "state")
 
 
 class ManipEnv(TaskEnv):
@@ -108,8 +109,14 @@ class ManipEnv(TaskEnv):
         return reward, terminated, truncated
 
     def observe(self) -> Observation:
-        """The chosen modalities of the present state."""
-        return {m: self._observe_one(m) for m in self.modalities}
+        """The chosen modalities of the present state; non-finite ones are an error."""
+        observation = {m: self._observe_one(m) for m in self.modalities}
+        for modality in VECTORS:
+            if modality in observation and not np.isfinite(observation[modality]).all():
+                raise SimulationError(
+                    f"{self.card.id}: the simulator returned non-finite {modality}"
+                )
+        return observation
 
     @property
     def succeeded(self) -> bool:
@@ -138,8 +145,11 @@ class ManipEnv(TaskEnv):
         self._held, self._expert = sum(self._goals), None
 
     def state_bytes(self) -> bytes:
-        """The physical state, bit for bit."""
-        return self._physics().tobytes()
+        """The physical state, bit for bit; a non-finite one is an error."""
+        state = self._physics()
+        if not np.isfinite(state).all():
+            raise SimulationError(f"{self.card.id}: the simulator's state is not finite any more")
+        return state.tobytes()
 
     def sim_state(self) -> np.ndarray:
         """float64 (D,) simulator state as demonstration files store it."""

@@ -106,6 +106,9 @@ def make_vec(
     ``isolation="in_process"`` keeps them all in this process; ``options`` as of
     ``gymnasium.make``; the others: :class:`ManipVectorEnv`.
     """
+    if max_chunk < 1 or n_obs < 1:
+        raise ManigymError(f"max_chunk={max_chunk} and n_obs={n_obs} must be at least 1")
+    mode = AutoresetMode(autoreset_mode)
     workers = Workers(num_envs, isolation, deadline, logs)
     links, place = make_links(env_id, options, workers)
     return ManipVectorEnv(
@@ -115,5 +118,5 @@ def make_vec(
         max_chunk=max_chunk,
         n_obs=n_obs,
         copy=copy,
-        autoreset_mode=AutoresetMode(autoreset_mode),
+        autoreset_mode=mode,
     )

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from envs.episode import Reply
-from envs.isolation.link import Link, LocalLink, RemoteError, Request, WorkerDied, reset_request
+from envs.isolation.link import (
+    Link,
+    LocalLink,
+    RemoteError,
+    Request,
+    WorkerDied,
+    close_all,
+    reset_request,
+)
 from envs.isolation.memory import SlotArrays, fields
 from envs.isolation.process import ProcessLink
 from envs.isolation.server import RUN
@@ -87,8 +95,7 @@ class Pool:
             return Failure(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        for link in self.links:
-            link.close()
+        close_all(self.links)
         self.links[0].memory.close()
 
     def __enter__(self) -> Pool:

@@ -169,6 +169,8 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
 
     def _next_seed(self, seed: int | None) -> int:
         """The seed itself, or the next one of this environment's stream."""
+        if seed is not None and not 0 <= seed < 2**64:
+            raise ManigymError(f"{self.card.id}: seeds are whole numbers below 2**64, got {seed}")
         gym.Env.reset(self, seed=seed)
         self.seed_used = int(self.np_random.integers(2**32)) if seed is None else int(seed)
         return self.seed_used

@@ -64,8 +64,7 @@ class IsolatedEnv(TaskEnv):
         return bool(self._link.row["succeeded"][0])
 
     def expert(self) -> Expert:
-        self._call("expert", changes=True)
-        return _RemoteExpert(self)
+        return _RemoteExpert(self, self._call("expert", changes=True))
 
     # ---------------------------------------------------------- state as data
     def snapshot(self) -> dict[str, Any]:
@@ -104,8 +103,8 @@ class IsolatedEnv(TaskEnv):
 
 
 class _RemoteExpert:
-    def __init__(self, env: IsolatedEnv) -> None:
-        self._env = env
+    def __init__(self, env: IsolatedEnv, number: int) -> None:
+        self._env, self._number = env, number
 
     def act(self) -> np.ndarray:
-        return self._env._call("expert_act", changes=True)
+        return self._env._call("expert_act", self._number, changes=True)

@@ -35,7 +35,7 @@ class Interpreter:
 
 def host() -> Interpreter:
     """This interpreter, with everything that can be imported here."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     return Interpreter("host", Path(sys.executable), ("-P",), {"PYTHONPATH": path})
 
 

@@ -7,7 +7,7 @@ worker. Both write requests into, and read answers from, one row of the same :cl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -18,7 +18,7 @@ from envs.episode import EpisodeSummary, Reply
 from envs.isolation.memory import OBS, SlotArrays
 from envs.isolation.server import CALL, ERROR, FLAGS, RESET, RUN, Answer, EnvServer
 from envs.isolation.worker import package_versions
-from envs.schema import Interface, ManigymError, SimulationError, unflatten
+from envs.schema import CAMERA_MODALITIES, Interface, ManigymError, SimulationError
 
 
 class Request(NamedTuple):
@@ -62,7 +62,10 @@ class Link(ABC):
         self.memory, self.slot = memory, slot
         self.row = memory.row(slot)
         self._frames = {n[len(OBS) :]: v for n, v in self.row.items() if n.startswith(OBS)}
-        self._nested = unflatten({key: key for key in self._frames})
+        self._nested = {  # in the order of the options, as there; spaces sort theirs
+            m: {c: f"{m}/{c}" for c in self.chosen["cameras"]} if m in CAMERA_MODALITIES else m
+            for m in self.chosen["observations"]
+        }
 
     def post(self, request: Request) -> None:
         """Hand over a request; its answer is fetched with :meth:`take`."""
@@ -130,7 +133,23 @@ class Link(ABC):
     def _take(self) -> Answer: ...
 
     @abstractmethod
+    def abandon(self) -> None:
+        """Forget an answer that nobody waits for any more."""
+
+    @abstractmethod
+    def hang_up(self) -> None:
+        """Begin to close, without waiting: several workers finish side by side."""
+
+    @abstractmethod
     def close(self) -> None: ...
+
+
+def close_all(links: Collection[Link]) -> None:
+    """Close environments, those in workers at the same time."""
+    for link in links:
+        link.hang_up()
+    for link in links:
+        link.close()
 
 
 class LocalLink(Link):
@@ -160,6 +179,12 @@ class LocalLink(Link):
     @property
     def answered(self) -> bool:
         return self._answer is not None
+
+    def abandon(self) -> None:
+        self._answer = None
+
+    def hang_up(self) -> None:
+        self.abandon()
 
     def close(self) -> None:
         self._server.env.close()

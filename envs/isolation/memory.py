@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,6 +65,7 @@ class SlotArrays:
 
     def __init__(self, layout: Iterable[Field], slots: int, descriptor: int | None = None) -> None:
         self.layout, self.slots, self.descriptor = tuple(layout), slots, descriptor
+        self._closer = None if descriptor is None else weakref.finalize(self, os.close, descriptor)
         offsets, size = _offsets(self.layout, slots)
         buffer: mmap.mmap | bytearray
         buffer = bytearray(size) if descriptor is None else mmap.mmap(descriptor, size)
@@ -87,9 +89,9 @@ class SlotArrays:
 
     def close(self) -> None:
         """Give the descriptor back; arrays already handed out stay valid."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            self.descriptor = None
+        if self._closer is not None:
+            self._closer()
+        self.descriptor = None
 
 
 def _offsets(layout: Iterable[Field], slots: int) -> tuple[list[int], int]:

@@ -7,7 +7,9 @@ their own (Ctrl-C goes to the caller alone), with their output going to a log.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -21,7 +23,7 @@ from typing import IO, Any
 
 from envs.isolation import messages
 from envs.isolation.interpreter import Interpreter
-from envs.isolation.link import Link, Request, WorkerDied, rebuilt
+from envs.isolation.link import Link, Request, WorkerDied, close_all, rebuilt
 from envs.isolation.memory import SlotArrays
 from envs.isolation.server import CALL, DONE, ERROR, MESSAGE, Answer
 from envs.isolation.worker import ATTACH
@@ -46,8 +48,12 @@ class Order:
     deadline: float = DEADLINE
     log: Path | None = None
 
+    def __post_init__(self) -> None:
+        if not 0.01 <= self.deadline < math.inf:
+            raise ManigymError(f"deadline must be a number of seconds, got {self.deadline}")
 
-@dataclass
+
+@dataclass(eq=False)
 class _Process:
     """The operating system's side of a worker."""
 
@@ -55,6 +61,7 @@ class _Process:
     popen: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.owner = os.getpid()
         self.log = _open_log(self.order.log)
         self.connection, theirs = socket.socketpair()
         # The kernel's own timeout: Python's costs a second system call for every answer.
@@ -85,17 +92,25 @@ class _Process:
         finally:
             theirs.close()
             os.close(lifeline_read)
+        _RUNNING.add(self)
 
     def end(self, patience: float = _CLOSE_SECONDS) -> int:
-        """Let it finish, then make it; the exit code."""
+        """Let it finish, then make it; the exit code. Once more does no harm."""
+        if self.log.closed or self.owner != os.getpid():
+            return self.popen.returncode
         self.connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(patience)
         self.lifeline.close()
-        self.popen.kill()
+        self.kill()
         self.popen.wait()
         self._end_log()
         return self.popen.returncode
+
+    def kill(self) -> None:
+        """At once, with the processes that the simulator has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
 
     def _end_log(self) -> None:
         """Keep the newest lines; a file without any is removed."""
@@ -106,12 +121,31 @@ class _Process:
         if self.order.log is not None and size == 0:
             self.order.log.unlink(missing_ok=True)
 
+    def let_go(self) -> None:
+        """In a fork of the caller: its copies of our ends would keep the worker alive."""
+        self.connection.close()
+        self.lifeline.close()
+
 
 def _open_log(path: Path | None) -> IO[bytes]:
     if path is None:
         return tempfile.TemporaryFile()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+b")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b")
+    except OSError as error:
+        raise ManigymError(f"cannot write the worker's log {path}: {error.strerror}") from None
+
+
+_RUNNING: weakref.WeakSet[_Process] = weakref.WeakSet()
+
+
+def _let_go_of_all() -> None:
+    for process in list(_RUNNING):
+        process.let_go()
+
+
+os.register_at_fork(after_in_child=_let_go_of_all)
 
 
 class ProcessLink(Link):
@@ -120,7 +154,7 @@ class ProcessLink(Link):
     def __init__(self, order: Order) -> None:
         self.order = order
         self._progress = 0
-        self._unanswered = self._overdue = False
+        self._closed = self._overdue = False
         self._start()
 
     def _start(self) -> None:
@@ -180,38 +214,34 @@ class ProcessLink(Link):
         self._take()
 
     def _post(self, request: Request) -> None:
-        if not self._finalizer.alive:
+        if self._closed:
             raise ManigymError(f"{self.order.env}: this environment is closed, make another")
-        if self._unanswered:
-            self._abandon()
+        if self._process.owner != os.getpid():
+            raise ManigymError(
+                f"{self.order.env}: this environment belongs to the process that forked this one; "
+                "make another here"
+            )
         self._asked = self._since = monotonic()
         connection = self._process.connection
-        with contextlib.suppress(ConnectionError):  # take() reports the death
+        with contextlib.suppress(OSError):  # take() reports the death
             if request.kind == CALL:
                 method, arguments = request.call
                 call = {"method": method, "arguments": list(arguments)}
                 messages.send(connection, CALL, call)
             else:
                 connection.send(request.kind)
-        self._unanswered = True
 
-    def _abandon(self) -> None:
-        """Ctrl-C came before the answer, which would pass for that of the next request."""
-        self._process.popen.kill()
-        with contextlib.suppress(ConnectionError):
-            while self._process.connection.recv(1 << 16):
-                pass
+    def abandon(self) -> None:
+        self._process.end(0.0)
 
     def _take(self) -> Answer:
         connection = self._process.connection
         try:
             while not (code := self._first_byte()):
                 self.end_if_overdue()
-            content = None if code == DONE else messages.receive(connection)
-        except (EOFError, ConnectionError, BlockingIOError):  # perhaps in mid-message
+            return code, None if code == DONE else messages.receive(connection)
+        except (EOFError, OSError):  # perhaps in mid-message
             raise self._death() from None
-        self._unanswered = False
-        return code, content
 
     def _first_byte(self) -> bytes:
         try:
@@ -231,7 +261,7 @@ class ProcessLink(Link):
         left = self._since + self.order.deadline - now
         if left <= 0:
             self._overdue = True
-            self._process.popen.kill()
+            self._process.kill()
         return left
 
     def _death(self) -> WorkerDied:
@@ -241,11 +271,17 @@ class ProcessLink(Link):
         said = f"worker process ended with exit code {code} after {waited:.0f} s"
         if self._overdue:
             said += f", the last {self.order.deadline:g} s of them without a simulator step"
-        self._unanswered = self._overdue = False
+        self._overdue = False
         tail = self._process.last_words
         return WorkerDied(f"{said}; its last output:\n{tail}" if tail else said)
 
+    def hang_up(self) -> None:
+        self._closed = True
+        if self._process.owner == os.getpid():
+            self._process.connection.close()
+
     def close(self) -> None:
+        self._closed = True
         if self._finalizer.detach() is not None:
             self._process.end()
 
@@ -259,7 +295,6 @@ def start(orders: list[Order]) -> list[ProcessLink]:
         for link in links:
             link.ready()
     except BaseException:
-        for link in links:
-            link.close()
+        close_all(links)
         raise
     return links

@@ -33,7 +33,7 @@ class EnvServer:
     def __init__(self, env: ManipEnv) -> None:
         self.env = env
         self._runner = EpisodeRunner(env, self._alive)
-        self._expert: Expert | None = None
+        self._experts: list[Expert] = []  # of the running episode
         self._requests: Mapping[bytes, Callable[[Any], Answer]] = {
             RESET: self._reset,
             RUN: self._run,
@@ -44,7 +44,7 @@ class EnvServer:
             "render": env.render,
             "render_device": env.render_device,
             "snapshot": env.snapshot,
-            "restore": env.restore,
+            "restore": self._restore,
             "sim_state": env.sim_state,
             "state_bytes": env.state_bytes,
             "expert": self._new_expert,
@@ -69,7 +69,7 @@ class EnvServer:
     def _reset(self, _: Any) -> Answer:
         bits = int(self.row["flags"][0])
         flags = {name: bool(bits & bit) for name, bit in FLAGS.items()}
-        self._expert = None
+        self._experts.clear()
         reply = self._runner.reset(int(self.row["seed"][0]), **flags)
         for key, frames in self._frames:  # before there is a history, the first frame is repeated
             frames[:] = reply.observations[0][key]
@@ -97,13 +97,18 @@ class EnvServer:
     def _call(self, message: Mapping[str, Any]) -> Answer:
         return MESSAGE, self._calls[message["method"]](*message["arguments"])
 
-    def _new_expert(self) -> None:
-        self._expert = self.env.expert()
+    def _restore(self, snapshot: Mapping[str, Any]) -> None:
+        self.env.restore(snapshot)
+        self.row["succeeded"][0] = self.env.succeeded
 
-    def _expert_act(self) -> np.ndarray:
-        if self._expert is None:
+    def _new_expert(self) -> int:
+        self._experts.append(self.env.expert())
+        return len(self._experts) - 1
+
+    def _expert_act(self, number: int) -> np.ndarray:
+        if number >= len(self._experts):
             raise ManigymError(f"{self.env.card.id}: ask for expert() again after reset()")
-        return self._expert.act()
+        return self._experts[number].act()
 
 
 def described(error: BaseException) -> dict[str, str]:

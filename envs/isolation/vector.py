@@ -6,7 +6,7 @@ per step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from envs.isolation.durable import DurableLink
-from envs.isolation.link import Link, Request, reset_request
+from envs.isolation.link import Link, Request, close_all, reset_request
 from envs.isolation.memory import OBS, SlotArrays, fields
 from envs.isolation.server import RUN
 from envs.schema import ManigymError, TaskCard, unflatten
@@ -34,7 +34,8 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
 
     ``infos`` has ``success`` (the criterion held after the last step) and ``is_success`` (the
     episode's success rule holds), bool (n,), and ``steps`` int (n,), executed in this call. With
-    ``SAME_STEP`` autoreset, ``final_obs`` is the batch before the resets.
+    ``SAME_STEP`` autoreset these are those before the resets, as are ``final_obs`` (a batch) and
+    ``final_info``.
     """
 
     def __init__(
@@ -86,8 +87,9 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         """Start episodes: slot i with ``seed + i``, its entry of a list, or the next seed of its
         stream. ``options={"reset_mask": bool (n,)}`` resets those slots only."""
         mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, bool)), bool)
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
-        seeds = [None] * self.num_envs if seeds is None else list(seeds)
+        if isinstance(seed, int | np.integer):
+            seed = [int(seed) + i for i in range(self.num_envs)]
+        seeds = [None] * self.num_envs if seed is None else list(seed)
         if len(seeds) != self.num_envs or mask.shape != (self.num_envs,):
             raise ManigymError(
                 f"{self.num_envs} environments take as many seeds and a reset_mask of that shape; "
@@ -98,11 +100,29 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         return self._observations(), self._infos()
 
     def _reset_slots(self, slots: Sequence[int] | np.ndarray, seeds: Sequence[int | None]) -> None:
+        self._post_resets(slots, seeds)
+        self._take(slots)
+
+    def _post_resets(self, slots: Sequence[int] | np.ndarray, seeds: Sequence[int | None]) -> None:
         for slot, seed in zip(slots, seeds, strict=True):
             self._links[slot].post(reset_request(self._next_seed(slot, seed)))
+
+    def _take(self, slots: Iterable[int]) -> None:
+        """Wait for all of these answers, whatever one of them says.
+
+        Then the first error, if any; its slot needs a reset, as one whose episode is over.
+        """
+        errors: list[Exception] = []
         for slot in slots:
-            self._links[slot].take()
-            self._over[slot] = False
+            try:
+                self._links[slot].take()
+                arrays = self._memory.arrays
+                self._over[slot] = arrays["terminated"][slot] or arrays["truncated"][slot]
+            except Exception as error:
+                self._over[slot] = True
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _next_seed(self, slot: int, seed: int | None) -> int:
         """As an environment by itself: the seed given, else the next of its stream."""
@@ -133,24 +153,28 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         steps = np.flatnonzero(~self._over)
         for slot in steps:
             self._links[slot].post(Request(RUN, actions=chunk[slot], n_obs=self.n_obs))
-        self._reset_slots(resets, [None] * len(resets))
-        for slot in steps:
-            self._links[slot].take()
+        self._post_resets(resets, [None] * len(resets))
+        self._take(range(self.num_envs))
         return self._outcome(chunk.shape[1])
 
     def _outcome(
         self, length: int
     ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         arrays = self._memory.arrays
-        executed = np.arange(length) < arrays["steps"][:, None]
-        rewards = np.where(executed, arrays["reward"][:, :length], 0.0)
+        rewards = arrays["reward"][:, :length].copy()
+        if (arrays["steps"] < length).any():
+            rewards[np.arange(length) >= arrays["steps"][:, None]] = 0.0
         terminated, truncated = arrays["terminated"].copy(), arrays["truncated"].copy()
-        infos, self._over = self._infos(), terminated | truncated
+        infos = self._infos()
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._over.any():
-            infos |= {"final_obs": self._observations(copy=True), "_final_obs": self._over.copy()}
-            slots = np.flatnonzero(self._over)
-            self._reset_slots(slots, [None] * len(slots))
+            infos |= self._reset_at_once(infos)
         return self._observations(), rewards, terminated, truncated, infos
+
+    def _reset_at_once(self, infos: dict[str, Any]) -> dict[str, Any]:
+        over, final = self._over.copy(), self._observations(copy=True)
+        slots = np.flatnonzero(over)
+        self._reset_slots(slots, [None] * len(slots))
+        return {"final_obs": final, "_final_obs": over, "final_info": infos, "_final_info": over}
 
     def _refuse_unless_autoreset(self, slots: np.ndarray) -> None:
         if len(slots) and self.autoreset_mode != AutoresetMode.NEXT_STEP:
@@ -186,15 +210,10 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
 
     def _infos(self) -> dict[str, Any]:
         arrays = self._memory.arrays
-        last = np.maximum(arrays["steps"] - 1, 0)[:, None]
-        held = np.take_along_axis(arrays["goal"], last, axis=1)[:, 0] & (arrays["steps"] > 0)
-        return {
-            "success": held,
-            "is_success": arrays["succeeded"].copy(),
-            "steps": arrays["steps"].copy(),
-        }
+        steps = arrays["steps"].copy()
+        held = arrays["goal"][np.arange(self.num_envs), steps - 1] & (steps > 0)
+        return {"success": held, "is_success": arrays["succeeded"].copy(), "steps": steps}
 
     def close_extras(self, **kwargs: Any) -> None:
-        for durable in self._links:
-            durable.link.close()
+        close_all([durable.link for durable in self._links])
         self._memory.close()

@@ -8,8 +8,10 @@ nor its interpreter lock, so that not even a hung simulator outlives its caller.
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import platform
+import select
 import signal
 import socket
 import sys
@@ -33,6 +35,8 @@ def main(connection_fd: int, lifeline_fd: int) -> None:
     """Make the environment that the first message names, then answer until the caller is gone."""
     hold_on_to(lifeline_fd)
     fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_APPEND)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # last words must reach the log
     connection = socket.socket(fileno=connection_fd)
     if connection.recv(1) != MESSAGE:
         return
@@ -69,10 +73,10 @@ def serve(connection: socket.socket, server: EnvServer) -> None:
             message = receive(connection) if request == CALL else None
             answer = server.handle(request, message)
         code, content = answer
-        if code == DONE:
-            connection.send(DONE)
-        else:
-            send(connection, code, content)
+        try:
+            connection.send(DONE) if code == DONE else send(connection, code, content)
+        except TypeError as error:  # nothing has been sent
+            send(connection, ERROR, described(error))
         _bound_log()
 
 
@@ -101,11 +105,16 @@ def package_versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def hold_on_to(lifeline: int) -> None:
-    """End this process, whatever it is doing, as soon as the pipe's other end is closed."""
+    """End this process, whatever it is doing, as soon as the pipe's other end is closed.
+
+    And those that it has started: the caller made it the leader of a process group.
+    """
     if sys.platform == "linux":
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
         fcntl.fcntl(lifeline, _F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([lifeline], [], [], 0)[0]:  # closed before anyone would have told
+            os.kill(os.getpid(), signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
 
