@@ -85,7 +85,7 @@ def test_uniform_is_uniform_and_seeded():
 
 def run(policy, plan, **options):
     found = {}
-    with make_pool(TOY, {"observations": policy.spec.observations, **options}, 1) as pool:
+    with make_pool(TOY, {"observations": policy.spec.observations, **options}) as pool:
         rollout(pool, policy, plan, lambda o: found.update({o.episode.seed: o}), RolloutOptions())
     return found
 
