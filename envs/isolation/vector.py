@@ -55,6 +55,11 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         rate = round(card.protocol(links[0].chosen["protocol"]).control_hz)
         self.metadata = {"autoreset_mode": autoreset_mode, "render_fps": rate}
         self._memory = SlotArrays.shared(fields(links[0].interface, max_chunk, n_obs), len(links))
+        self._batch = {  # flat key -> (n, ...), or (n, n_obs, ...)
+            name[len(OBS) :]: array[:, 0] if n_obs == 1 or name == f"{OBS}instruction" else array
+            for name, array in self._memory.arrays.items()
+            if name.startswith(OBS)
+        }
         self._links = [DurableLink(link, card.id) for link in links]
         for slot, link in enumerate(links):
             link.attach(self._memory, slot)
@@ -113,11 +118,11 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         Then the first error, if any; its slot needs a reset, as one whose episode is over.
         """
         errors: list[Exception] = []
+        ended = self._memory.arrays["terminated"], self._memory.arrays["truncated"]
         for slot in slots:
             try:
                 self._links[slot].take()
-                arrays = self._memory.arrays
-                self._over[slot] = arrays["terminated"][slot] or arrays["truncated"][slot]
+                self._over[slot] = ended[0][slot] or ended[1][slot]
             except Exception as error:
                 self._over[slot] = True
                 errors.append(error)
@@ -148,11 +153,11 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         reset before this returns (``SAME_STEP``), or is an error (``DISABLED``).
         """
         chunk = self._checked(actions)
-        resets = np.flatnonzero(self._over)
+        resets = [slot for slot, over in enumerate(self._over) if over]
         self._refuse_unless_autoreset(resets)
-        steps = np.flatnonzero(~self._over)
-        for slot in steps:
-            self._links[slot].post(Request(RUN, actions=chunk[slot], n_obs=self.n_obs))
+        for slot, link in enumerate(self._links):
+            if not self._over[slot]:
+                link.post(Request(RUN, actions=chunk[slot], n_obs=self.n_obs))
         self._post_resets(resets, [None] * len(resets))
         self._take(range(self.num_envs))
         return self._outcome(chunk.shape[1])
@@ -176,10 +181,10 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         self._reset_slots(slots, [None] * len(slots))
         return {"final_obs": final, "_final_obs": over, "final_info": infos, "_final_info": over}
 
-    def _refuse_unless_autoreset(self, slots: np.ndarray) -> None:
-        if len(slots) and self.autoreset_mode != AutoresetMode.NEXT_STEP:
+    def _refuse_unless_autoreset(self, slots: list[int]) -> None:
+        if slots and self.autoreset_mode != AutoresetMode.NEXT_STEP:
             raise gym.error.ResetNeeded(
-                f"{self.card.id}: slots {slots.tolist()} must be reset first, with "
+                f"{self.card.id}: slots {slots} must be reset first, with "
                 'reset(options={"reset_mask": ...})'
             )
 
@@ -198,14 +203,9 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
 
     def _observations(self, copy: bool | None = None) -> Observations:
         copy = self._copy if copy is None else copy
-        flat: dict[str, Any] = {}
-        for name, array in self._memory.arrays.items():
-            if name.startswith(OBS):
-                batch = array[:, 0] if self.n_obs == 1 else array
-                flat[name[len(OBS) :]] = batch.copy() if copy else batch
+        flat: dict[str, Any] = {k: v.copy() if copy else v for k, v in self._batch.items()}
         if "instruction" in flat:
-            words = self._memory.arrays[OBS + "instruction"][:, -1]
-            flat["instruction"] = tuple(map(str, words))
+            flat["instruction"] = tuple(map(str, flat["instruction"]))
         return unflatten(flat)
 
     def _infos(self) -> dict[str, Any]:
