@@ -37,7 +37,7 @@ class ManipEnv(TaskEnv):
         super().__init__(card, **options)
         self._goals: list[bool] = []
         self._held = 0  # how many of them are true
-        self._running = False
+        self._running = self._started = False
         self._expert: Expert | None = None
 
     # ------------------------------------------------------------------ hooks
@@ -74,7 +74,8 @@ class ManipEnv(TaskEnv):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start the episode that ``seed`` determines; without one, the next seed of this stream."""
         self._reset(self._next_seed(seed))
-        self._goals, self._held, self._running, self._expert = [], 0, True, None
+        self._goals, self._held, self._expert = [], 0, None
+        self._running = self._started = True
         return self.observe(), {"seed": self.seed_used, "success": False, "is_success": False}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -84,11 +85,20 @@ class ManipEnv(TaskEnv):
 
     def render(self) -> Any:
         """uint8 (H, W, 3) picture of the first chosen camera, 256 pixels high."""
+        self.require_episode()
         camera = (self.cameras or self.card.cameras)[0]
         return self._picture("rgb", camera, (256, 256))
 
     def render_device(self) -> str:
         return "none"
+
+    def object_names(self) -> tuple[str, ...]:
+        return ()
+
+    def require_episode(self) -> None:
+        """Raise before the first ``reset`` (or ``restore``)."""
+        if not self._started:
+            raise gym.error.ResetNeeded(f"{self.card.id}: call reset() first")
 
     # ----------------------------------------------- without paying for a look
     def advance(self, action: np.ndarray) -> tuple[float, bool, bool]:
@@ -110,6 +120,7 @@ class ManipEnv(TaskEnv):
 
     def observe(self) -> Observation:
         """The chosen modalities of the present state; non-finite ones are an error."""
+        self.require_episode()
         observation = {m: self._observe_one(m) for m in self.modalities}
         for modality in VECTORS:
             if modality in observation and not np.isfinite(observation[modality]).all():
@@ -132,6 +143,7 @@ class ManipEnv(TaskEnv):
     # ---------------------------------------------------------- state as data
     def snapshot(self) -> dict[str, Any]:
         """Everything needed to continue from here with :meth:`restore` (same id and options)."""
+        self.require_episode()
         return {
             "physics": self._physics().copy(),
             "goals": list(self._goals),
@@ -142,7 +154,7 @@ class ManipEnv(TaskEnv):
         """Return to a :meth:`snapshot`; an expert of this episode starts afresh."""
         self._set_physics(snapshot["physics"])
         self._goals, self._running = list(snapshot["goals"]), snapshot["running"]
-        self._held, self._expert = sum(self._goals), None
+        self._held, self._expert, self._started = sum(self._goals), None, True
 
     def state_bytes(self) -> bytes:
         """The physical state, bit for bit; a non-finite one is an error."""

@@ -38,7 +38,7 @@ class Workers:
     count: int = 1
     isolation: str = "auto"
     deadline: float = DEADLINE
-    logs: Path | None = None
+    logs: Path | str | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -49,7 +49,7 @@ def launch(
     env_id: str,
     isolation: str = "auto",
     deadline: float = DEADLINE,
-    log: Path | None = None,
+    log: Path | str | None = None,
     **options: Any,
 ) -> gym.Env[Any, Any]:
     """The environment of an id. For workers: ``deadline`` seconds without a simulator step end
@@ -58,7 +58,8 @@ def launch(
     interpreter = choose(env_id, isolation)
     if interpreter is None:
         return construct(simulator, task, options)
-    return IsolatedEnv(task, Order(simulator, env_id, options, interpreter, deadline, log))
+    file = Path(log) if log is not None else None
+    return IsolatedEnv(task, Order(simulator, env_id, options, interpreter, deadline, file))
 
 
 def make_env(env_id: str, options: Mapping[str, Any]) -> TaskEnv:
@@ -81,11 +82,19 @@ def make_links(env_id: str, options: Mapping[str, Any], workers: Workers) -> tup
         return list[Link](local), "in_process"
     interpreter = interpreter or host()
     names = [f"{env_id.replace('/', '-')}-{slot}.log" for slot in range(workers.count)]
-    files = [workers.logs / name if workers.logs else None for name in names]
+    files = [Path(workers.logs) / name if workers.logs else None for name in names]
     orders = [
         Order(simulator, env_id, options, interpreter, workers.deadline, file) for file in files
     ]
     return list[Link](start(orders)), f"process:{interpreter.name}"
+
+
+def _autoreset_mode(asked: AutoresetMode | str) -> AutoresetMode:
+    for mode in AutoresetMode:
+        if asked in (mode, mode.name, mode.value):
+            return mode
+    known = ", ".join(mode.name for mode in AutoresetMode)
+    raise ManigymError(f"no autoreset_mode {asked!r}; choose one of {known}")
 
 
 def make_vec(
@@ -98,7 +107,7 @@ def make_vec(
     copy: bool = True,
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     deadline: float = DEADLINE,
-    logs: Path | None = None,
+    logs: Path | str | None = None,
     **options: Any,
 ) -> ManipVectorEnv:
     """``num_envs`` environments as a Gymnasium ``VectorEnv``, each in a worker process.
@@ -108,7 +117,7 @@ def make_vec(
     """
     if max_chunk < 1 or n_obs < 1:
         raise ManigymError(f"max_chunk={max_chunk} and n_obs={n_obs} must be at least 1")
-    mode = AutoresetMode(autoreset_mode)
+    mode = _autoreset_mode(autoreset_mode)
     workers = Workers(num_envs, isolation, deadline, logs)
     links, place = make_links(env_id, options, workers)
     return ManipVectorEnv(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import mujoco
@@ -14,6 +15,12 @@ from envs.rendering import RENDER_PROFILES, OffscreenRenderer
 from envs.schema import ManigymError
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+# What MuJoCo derives from the state. After a step it may be one substep older than the state (who
+# steps without a final ``mj_forward``, as upstream's tasks do), and observations read it.
+_KINEMATICS = (
+    *("xpos", "xquat", "xmat", "xipos", "ximat", "geom_xpos", "geom_xmat"),
+    *("site_xpos", "site_xmat", "cam_xpos", "cam_xmat", "light_xpos", "light_xdir"),
+)
 
 
 class MujocoEnv(ManipEnv):
@@ -41,6 +48,11 @@ class MujocoEnv(ManipEnv):
     def render_device(self) -> str:
         return os.environ.get("MUJOCO_GL", "glfw")
 
+    def object_names(self) -> tuple[str, ...]:
+        """Of the geoms; one without a name has that of its body."""
+        geoms = [self.model.geom(i) for i in range(self.model.ngeom)]
+        return tuple(geom.name or self.model.body(geom.bodyid[0]).name for geom in geoms)
+
     def _task_arrays(self) -> list[np.ndarray]:
         return []
 
@@ -66,6 +78,15 @@ class MujocoEnv(ManipEnv):
             offset += array.size
         mujoco.mj_setState(self.model, self.data, state[:size], _STATE)
         mujoco.mj_forward(self.model, self.data)
+
+    def snapshot(self) -> dict[str, Any]:
+        kinematics = {name: getattr(self.data, name).copy() for name in _KINEMATICS}
+        return super().snapshot() | {"kinematics": kinematics}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        super().restore(snapshot)
+        for name, value in snapshot["kinematics"].items():
+            getattr(self.data, name)[...] = value
 
     def sim_state(self) -> np.ndarray:
         """float64 ``[time, qpos, qvel]``, the layout of robomimic and D4RL files."""

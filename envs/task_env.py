@@ -75,6 +75,8 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
         self.num_points = _positive(
             "num_points", card.num_points if num_points is None else num_points
         )
+        if render_mode not in (None, "rgb_array"):
+            raise ManigymError(f"{card.id} has no render_mode {render_mode!r}; use 'rgb_array'")
         self.render_profile = render_profile
         self.render_mode = render_mode
         self.metadata = self.metadata | {"render_fps": round(self.protocol.control_hz)}
@@ -110,6 +112,15 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
     @abstractmethod
     def render_device(self) -> str:
         """What draws the pictures, e.g. ``osmesa`` or a Vulkan device's name."""
+
+    @abstractmethod
+    def object_names(self) -> Sequence[str]:
+        """What the numbers of a segmentation picture stand for, in order."""
+
+    @property
+    @abstractmethod
+    def goal_reached(self) -> bool:
+        """Whether the criterion held after the last step."""
 
     @property
     @abstractmethod

@@ -32,3 +32,12 @@ def task_params() -> list[object]:
 def out(tmp_path: Path) -> Path:
     """An empty output folder, as --out."""
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def twins():
+    """Makes pairs of one environment: here, and in a worker."""
+    from twins import pairs
+
+    with pairs() as make:
+        yield make

@@ -15,6 +15,8 @@ import pytest
 from toy import bench
 
 import envs
+import envs.checks
+from envs.checks import CHECKS
 from envs.isolation.interpreter import available
 from envs.schema import flatten
 
@@ -45,6 +47,16 @@ def test_one_command_evaluates_four_simulators(tmp_path):
         frames = iio.imread(film).astype(np.int16)
         assert frames[0].std() > 20, f"{film.name} shows nothing"
         assert np.abs(frames[-1] - frames[0]).max() > 50, f"nothing moves in {film.name}"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_conformance_kit_where_a_simulator_runs_by_itself(monkeypatch, task, check):
+    honest = envs.checks.make_env
+    monkeypatch.setattr(
+        envs.checks, "make_env", lambda i, options: honest(i, {**options, "isolation": "process"})
+    )
+    check(task)
 
 
 @pytest.mark.parametrize("task", [task for task, places in PLACES.items() if "host" in places])

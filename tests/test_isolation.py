@@ -12,13 +12,14 @@ import pytest
 from conftest import needs_gl, task_params
 from gymnasium.utils.env_checker import check_env
 from toy import TOY
+from twins import complaint, equal, isolated
 
 import envs
 import envs.checks
 from envs.checks import CHECKS
 from envs.isolation import interpreter
 from envs.isolation.env import IsolatedEnv
-from envs.isolation.interpreter import Interpreter, host
+from envs.isolation.interpreter import Interpreter
 from envs.isolation.process import Order
 from envs.isolation.worker import package_versions
 from envs.make import make_env
@@ -30,44 +31,6 @@ PICTURES = ("rgb", "depth", "segmentation", "point_cloud")
 SEEDS = int(os.environ.get("MANIGYM_TWIN_SEEDS", "1"))
 STEPS = int(os.environ.get("MANIGYM_TWIN_STEPS", "20"))
 OTHER_PYTHON = os.environ.get("MANIGYM_OTHER_PYTHON", "")
-
-
-def isolated(env_id=TOY, **options):
-    """In a worker with this interpreter, also where ``process`` would take the simulator's own."""
-    order = Order(simulator_of(env_id), env_id, options, host())
-    return IsolatedEnv(envs.card(env_id), order)
-
-
-@pytest.fixture
-def twins():
-    """Makes pairs: here, and in a worker."""
-    made = []
-
-    def make(env_id=TOY, **options):
-        made.extend((make_env(env_id, options), isolated(env_id, **options)))
-        return made[-2:]
-
-    yield make
-    for env in made:
-        env.close()
-
-
-def equal(got, expected):
-    """Values, types and dtypes, at any depth, to the bit."""
-    assert type(got) is type(expected)
-    if isinstance(expected, dict):
-        assert list(got) == list(expected)
-        for key in expected:
-            equal(got[key], expected[key])
-    elif isinstance(expected, (list, tuple)):
-        assert len(got) == len(expected)
-        for mine, theirs in zip(got, expected, strict=True):
-            equal(mine, theirs)
-    elif isinstance(expected, np.ndarray):
-        assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
-        assert got.tobytes() == expected.tobytes()
-    else:
-        assert got == expected
 
 
 def compare_episode(here, there, seed, steps=10**9):
@@ -211,12 +174,6 @@ def test_options_arrive(twins, options):
     assert there.chosen == here.chosen
     assert there.observation_space == here.observation_space
     assert compare_episode(here, there, seed=0) == here.horizon
-
-
-def complaint(make):
-    with pytest.raises(Exception) as caught:
-        make()
-    return type(caught.value), str(caught.value)
 
 
 @pytest.mark.parametrize(

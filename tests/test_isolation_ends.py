@@ -17,7 +17,8 @@ import pytest
 from faulty import CARD, SEEN, FaultyEnv, alive, eventually, group, held, isolated, workers
 
 import envs
-from envs.isolation.link import Link
+from envs.isolation import process
+from envs.isolation.link import CLOSE_SECONDS, Link
 from envs.isolation.process import ProcessLink
 from envs.schema import ManigymError
 
@@ -213,6 +214,40 @@ def test_a_fork_of_the_caller_leaves_its_workers_alone():
     os.waitpid(child, 0)
     os.close(reads)
     os.close(writes)
+
+
+def test_closing_can_be_interrupted_and_still_ends_the_worker(tmp_path, monkeypatch):
+    env = isolated()
+    env.reset(seed=0)
+    (worker,) = workers()
+    os.kill(worker, signal.SIGSTOP)
+    sign, honest = tmp_path / "sign", process.sleep
+    monkeypatch.setattr(process, "sleep", lambda seconds: sign.touch() or honest(seconds))
+    with pytest.raises(KeyboardInterrupt), _ctrl_c(sign):
+        env.close()
+    assert workers() == set()
+
+
+def test_stopped_workers_share_the_time_to_finish():
+    pair = faulty.vector(3, {})
+    for worker in workers():
+        os.kill(worker, signal.SIGSTOP)
+    started = time.monotonic()
+    pair.close()
+    assert time.monotonic() - started < 2 * CLOSE_SECONDS
+
+
+def test_two_threads_cannot_share_an_environment(tmp_path):
+    env = isolated(fault="sleep", at=1, once=str(tmp_path / "sign"), deadline=3)
+    env.reset(seed=0)
+    thread = threading.Thread(target=env.step, args=(STILL,))
+    thread.start()
+    assert eventually((tmp_path / "sign").exists)
+    with pytest.raises(ManigymError, match="another thread is using this environment"):
+        env.observe()
+    thread.join()
+    env.step(STILL)
+    env.close()
 
 
 def test_a_closed_environment_says_so():

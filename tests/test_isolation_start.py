@@ -123,4 +123,4 @@ def test_the_last_words_of_a_dead_worker_are_told(tmp_path, caplog, monkeypatch)
     with caplog.at_level(logging.WARNING, "manigym"):
         env.step(STILL)
     env.close()
-    assert f"exit code -11 after 0 s; its last output:\n{LAST_WORDS}" in caplog.text
+    assert f"exit code -11 (SIGSEGV) after 0 s; its last output:\n{LAST_WORDS}" in caplog.text

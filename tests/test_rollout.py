@@ -109,7 +109,7 @@ def test_a_worker_that_hangs_is_replaced_at_its_deadline(alone):
     with make_pool(TOY, {"observations": ()}, Workers(2, deadline=1.0)) as pool:
         found = outcomes(pool, Killer(pool, 3, signal.SIGSTOP))
     assert [str(o.failure) for o in found.values() if o.failure] == [
-        "worker process ended with exit code -9 after 1 s, "
+        "worker process ended with exit code -9 (SIGKILL) after 1 s, "
         "the last 1 s of them without a simulator step"
     ]
 

@@ -87,12 +87,14 @@ def test_a_mounted_camera_turns_with_its_link(env_id, rendering):
 def test_segmentation_numbers_are_places_in_the_list_of_objects(env_id, rendering):
     env = make(env_id, observations=("segmentation", "rgb"), image_size=(120, 120))
     observation, _ = env.reset(seed=3)
-    assert env.object_names[:2] == ("floor", "backdrop") and env.object_names[-1] == "right_finger"
+    assert (
+        env.object_names()[:2] == ("floor", "backdrop") and env.object_names()[-1] == "right_finger"
+    )
     numbers, rgb = observation["segmentation"]["front"], observation["rgb"]["front"]
-    assert set(np.unique(numbers)) <= set(range(-1, len(env.object_names)))
+    assert set(np.unique(numbers)) <= set(range(-1, len(env.object_names())))
     red = np.all(rgb == (229, 38, 51), axis=-1)  # the target's colour
     assert red.sum() > 20
-    assert np.array_equal(red, numbers == env.object_names.index("target"))
+    assert np.array_equal(red, numbers == env.object_names().index("target"))
 
 
 @each_line

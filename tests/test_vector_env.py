@@ -241,6 +241,19 @@ def test_gymnasiums_own_vectors_take_our_ids(place):
     env.close()
 
 
+@needs_gl
+@pytest.mark.parametrize("place", PLACES)
+def test_a_vector_draws_every_environment(vector, place):
+    env = vector(isolation=place, render_mode="rgb_array")
+    env.reset(seed=3)
+    pictures = env.render()
+    assert env.render_mode == "rgb_array"
+    for i, picture in enumerate(pictures):
+        single = make_env(TOY, SEEN)
+        single.reset(seed=3 + i)
+        np.testing.assert_array_equal(picture, single.render())
+
+
 def test_where_a_vector_runs(vector):
     assert vector(2).place == vector(2, isolation="process").place == "process:host"
     assert vector(1).place == vector(2, isolation="in_process").place == "in_process"

@@ -7,6 +7,7 @@ import signal
 from contextlib import closing
 
 import faulty
+import gymnasium as gym
 import numpy as np
 import pytest
 from faulty import workers
@@ -90,7 +91,7 @@ def test_bad_actions_are_refused_and_change_nothing(place, rows, message):
 def test_a_chunk_that_is_too_long_is_refused():
     with closing(make_vec(TOY, 3, isolation="in_process", max_chunk=2)) as env:
         env.reset(seed=0)
-        with pytest.raises(ManigymError, match=r"k up to max_chunk=2, got \(3, 3, 2\)"):
+        with pytest.raises(ManigymError, match=r"k from 1 to max_chunk=2, got \(3, 3, 2\)"):
             env.step_chunk(np.zeros((3, 3, 2)))
 
 
@@ -116,5 +117,17 @@ def test_sizes_below_one_are_refused(options):
 
 
 def test_an_unknown_autoreset_mode_starts_no_worker():
-    with pytest.raises(ValueError, match="'Sometimes' is not a valid AutoresetMode"):
+    with pytest.raises(ManigymError, match="'Sometimes'; choose one of NEXT_STEP, SAME_STEP"):
         make_vec(TOY, 2, autoreset_mode="Sometimes")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_steps_and_chunks_that_cannot_be(place):
+    with closing(make_vec(TOY, 2, isolation=place, autoreset_mode="SAME_STEP")) as env:
+        with pytest.raises(gym.error.ResetNeeded, match="call reset"):
+            env.step(np.zeros((2, 2)))
+        env.reset(seed=0)
+        with pytest.raises(ManigymError, match=r"k from 1 to max_chunk=1, got \(2, 0, 2\)"):
+            env.step_chunk(np.zeros((2, 0, 2)))
+        with pytest.raises(ManigymError, match="no method 'fly' crosses; these do: render"):
+            env.call("fly")

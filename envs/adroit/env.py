@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from contextlib import redirect_stderr
@@ -154,11 +153,8 @@ class AdroitEnv(MujocoEnv):
 
     # ---------------------------------------------------------- state as data
     def snapshot(self) -> dict[str, Any]:
-        # Positions of bodies and sites are one 2 ms substep older than qpos after a step (upstream
-        # does not call mj_forward), and observations and pictures read them: keep all of MjData.
         lengths = {k: v for k, v in vars(self.simulator).items() if k in _PEN_LENGTHS}
         return super().snapshot() | {
-            "data": copy.copy(self.data),
             "observed": self._observed.copy(),
             "dropped": self._dropped,
             "lengths": lengths,
@@ -167,7 +163,6 @@ class AdroitEnv(MujocoEnv):
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         super().restore(snapshot)
-        mujoco.mj_copyData(self.data, self.model, snapshot["data"])
         self._observed, self._dropped = snapshot["observed"].copy(), snapshot["dropped"]
         self.seed_used = snapshot["seed"]
         for name, value in snapshot["lengths"].items():

@@ -59,19 +59,26 @@ class IsolatedEnv(TaskEnv):
     def render_device(self) -> str:
         return self._call("render_device")
 
+    def object_names(self) -> tuple[str, ...]:
+        return tuple(self._call("object_names"))
+
+    @property
+    def goal_reached(self) -> bool:
+        return bool(self._link.row["steps"][0] and self._link.row["goal"][0])
+
     @property
     def succeeded(self) -> bool:
         return bool(self._link.row["succeeded"][0])
 
     def expert(self) -> Expert:
-        return _RemoteExpert(self, self._call("expert", changes=True))
+        return _RemoteExpert(self, self._call("expert"))
 
     # ---------------------------------------------------------- state as data
     def snapshot(self) -> dict[str, Any]:
         return self._call("snapshot")
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        self._call("restore", dict(snapshot), changes=True)
+        self._call("restore", dict(snapshot))
 
     def sim_state(self) -> np.ndarray:
         return self._call("sim_state")
@@ -94,11 +101,11 @@ class IsolatedEnv(TaskEnv):
     def _observation(self) -> Observation:
         return self._link.newest()
 
-    def _call(self, method: str, *arguments: Any, changes: bool = False) -> Any:
-        return self._ask(Request(CALL, call=(method, arguments)), changes)
+    def _call(self, method: str, *arguments: Any) -> Any:
+        return self._ask(Request(CALL, call=(method, arguments)))
 
-    def _ask(self, request: Request, changes: bool = True) -> Any:
-        self._durable.post(request, changes)
+    def _ask(self, request: Request) -> Any:
+        self._durable.post(request)
         return self._durable.take()
 
 
@@ -107,4 +114,4 @@ class _RemoteExpert:
         self._env, self._number = env, number
 
     def act(self) -> np.ndarray:
-        return self._env._call("expert_act", self._number, changes=True)
+        return self._env._call("expert_act", self._number)

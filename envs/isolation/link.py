@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -19,6 +20,8 @@ from envs.isolation.memory import OBS, SlotArrays
 from envs.isolation.server import CALL, ERROR, FLAGS, RESET, RUN, Answer, EnvServer
 from envs.isolation.worker import package_versions
 from envs.schema import CAMERA_MODALITIES, Interface, ManigymError, SimulationError
+
+CLOSE_SECONDS = 5.0  # that workers have to finish
 
 
 class Request(NamedTuple):
@@ -141,15 +144,17 @@ class Link(ABC):
         """Begin to close, without waiting: several workers finish side by side."""
 
     @abstractmethod
-    def close(self) -> None: ...
+    def close(self, patience: float = CLOSE_SECONDS) -> None:
+        """End it; a worker that does not by itself within ``patience`` seconds is killed."""
 
 
 def close_all(links: Collection[Link]) -> None:
     """Close environments, those in workers at the same time."""
     for link in links:
         link.hang_up()
+    end = monotonic() + CLOSE_SECONDS
     for link in links:
-        link.close()
+        link.close(max(end - monotonic(), 0.0))
 
 
 class LocalLink(Link):
@@ -186,7 +191,7 @@ class LocalLink(Link):
     def hang_up(self) -> None:
         self.abandon()
 
-    def close(self) -> None:
+    def close(self, patience: float = CLOSE_SECONDS) -> None:
         self._server.env.close()
 
 

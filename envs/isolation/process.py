@@ -18,12 +18,12 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import IO, Any
 
 from envs.isolation import messages
 from envs.isolation.interpreter import Interpreter
-from envs.isolation.link import Link, Request, WorkerDied, close_all, rebuilt
+from envs.isolation.link import CLOSE_SECONDS, Link, Request, WorkerDied, close_all, rebuilt
 from envs.isolation.memory import SlotArrays
 from envs.isolation.server import CALL, DONE, ERROR, MESSAGE, Answer
 from envs.isolation.worker import ATTACH
@@ -31,7 +31,7 @@ from envs.registry import Simulator
 from envs.schema import Interface, ManigymError
 
 DEADLINE = 300.0  # seconds without a simulator step, start-up and experts that plan included
-_CLOSE_SECONDS = 5.0
+_POLL_SECONDS = 0.002
 _LOG_TAIL = 2000  # characters of the log that a death message shows
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,8 +49,9 @@ class Order:
     log: Path | None = None
 
     def __post_init__(self) -> None:
-        if not 0.01 <= self.deadline < math.inf:
-            raise ManigymError(f"deadline must be a number of seconds, got {self.deadline}")
+        number = isinstance(self.deadline, int | float)
+        if not number or not 0.01 <= self.deadline < math.inf:
+            raise ManigymError(f"deadline must be a number of seconds, got {self.deadline!r}")
 
 
 @dataclass(eq=False)
@@ -94,18 +95,25 @@ class _Process:
             os.close(lifeline_read)
         _RUNNING.add(self)
 
-    def end(self, patience: float = _CLOSE_SECONDS) -> int:
+    def end(self, patience: float = CLOSE_SECONDS) -> int:
         """Let it finish, then make it; the exit code. Once more does no harm."""
         if self.log.closed or self.owner != os.getpid():
             return self.popen.returncode
         self.connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.popen.wait(patience)
-        self.lifeline.close()
-        self.kill()
-        self.popen.wait()
-        self._end_log()
+        try:
+            self._wait(patience)
+        finally:  # also when Ctrl-C ends the waiting
+            self.kill()
+            self.lifeline.close()
+            self.popen.wait()
+            self._end_log()
         return self.popen.returncode
+
+    def _wait(self, patience: float) -> None:
+        """Until it has ended; its number stays taken, so that nothing else can be killed by it."""
+        end, how = monotonic() + patience, os.WEXITED | os.WNOWAIT | os.WNOHANG
+        while os.waitid(os.P_PID, self.popen.pid, how) is None and monotonic() < end:
+            sleep(_POLL_SECONDS)
 
     def kill(self) -> None:
         """At once, with the processes that the simulator has started."""
@@ -165,8 +173,14 @@ class ProcessLink(Link):
             "env": self.order.env,
             "options": dict(self.order.options),
         }
-        with contextlib.suppress(ConnectionError):  # ready() reports the death
-            messages.send(self._process.connection, MESSAGE, order)
+        try:
+            with contextlib.suppress(ConnectionError):  # ready() reports the death
+                messages.send(self._process.connection, MESSAGE, order)
+        except TypeError as error:
+            self.close()
+            raise ManigymError(
+                f"{self.order.env}: options of an isolated environment are plain data; {error}"
+            ) from None
 
     @property
     def pid(self) -> int:
@@ -233,6 +247,7 @@ class ProcessLink(Link):
 
     def abandon(self) -> None:
         self._process.end(0.0)
+        self.restart()
 
     def _take(self) -> Answer:
         connection = self._process.connection
@@ -268,7 +283,8 @@ class ProcessLink(Link):
         code = self._process.end()
         self._finalizer.detach()
         waited = monotonic() - self._asked
-        said = f"worker process ended with exit code {code} after {waited:.0f} s"
+        name = f" ({signal.Signals(-code).name})" if code < 0 else ""
+        said = f"worker process ended with exit code {code}{name} after {waited:.0f} s"
         if self._overdue:
             said += f", the last {self.order.deadline:g} s of them without a simulator step"
         self._overdue = False
@@ -280,10 +296,10 @@ class ProcessLink(Link):
         if self._process.owner == os.getpid():
             self._process.connection.close()
 
-    def close(self) -> None:
+    def close(self, patience: float = CLOSE_SECONDS) -> None:
         self._closed = True
-        if self._finalizer.detach() is not None:
-            self._process.end()
+        self._process.end(patience)
+        self._finalizer.detach()
 
 
 def start(orders: list[Order]) -> list[ProcessLink]:

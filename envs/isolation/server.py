@@ -22,6 +22,7 @@ from envs.task_env import Expert
 
 RESET, RUN, OBSERVE, CALL = b"r", b"s", b"o", b"c"  # requests
 DONE, MESSAGE, ERROR = b"d", b"m", b"e"  # answers: in the arrays, a message, a message
+CHANGES = ("restore", "expert", "expert_act")  # calls after which the state is another
 FLAGS = {"track": 1, "record": 2, "film": 4}
 
 Answer = tuple[bytes, Any]
@@ -43,6 +44,7 @@ class EnvServer:
         self._calls: Mapping[str, Callable[..., Any]] = {
             "render": env.render,
             "render_device": env.render_device,
+            "object_names": env.object_names,
             "snapshot": env.snapshot,
             "restore": self._restore,
             "sim_state": env.sim_state,
@@ -95,19 +97,24 @@ class EnvServer:
         return (DONE, None) if reply.summary is None else (MESSAGE, asdict(reply.summary))
 
     def _call(self, message: Mapping[str, Any]) -> Answer:
-        return MESSAGE, self._calls[message["method"]](*message["arguments"])
+        method = message["method"]
+        if method not in self._calls:
+            raise ManigymError(f"no method {method!r} crosses; these do: {', '.join(self._calls)}")
+        return MESSAGE, self._calls[method](*message["arguments"])
 
     def _restore(self, snapshot: Mapping[str, Any]) -> None:
         self.env.restore(snapshot)
+        self._experts.clear()
         self.row["succeeded"][0] = self.env.succeeded
 
     def _new_expert(self) -> int:
+        self.env.require_episode()
         self._experts.append(self.env.expert())
         return len(self._experts) - 1
 
     def _expert_act(self, number: int) -> np.ndarray:
         if number >= len(self._experts):
-            raise ManigymError(f"{self.env.card.id}: ask for expert() again after reset()")
+            raise ManigymError(f"{self.env.card.id}: no such expert; ask for expert() again")
         return self._experts[number].act()
 
 

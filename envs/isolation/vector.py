@@ -18,7 +18,7 @@ from gymnasium.vector.utils import batch_space
 from envs.isolation.durable import DurableLink
 from envs.isolation.link import Link, Request, close_all, reset_request
 from envs.isolation.memory import OBS, SlotArrays, fields
-from envs.isolation.server import RUN
+from envs.isolation.server import CALL, RUN
 from envs.schema import ManigymError, TaskCard, unflatten
 from envs.spaces import observation_space
 
@@ -53,6 +53,7 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         self.autoreset_mode, self._max_chunk, self._copy = autoreset_mode, max_chunk, copy
         self._make_spaces(links[0])
         rate = round(card.protocol(links[0].chosen["protocol"]).control_hz)
+        self.render_mode = links[0].chosen["render_mode"]
         self.metadata = {"autoreset_mode": autoreset_mode, "render_fps": rate}
         self._memory = SlotArrays.shared(fields(links[0].interface, max_chunk, n_obs), len(links))
         self._batch = {  # flat key -> (n, ...), or (n, n_obs, ...)
@@ -65,6 +66,7 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
             link.attach(self._memory, slot)
         self._streams = [seeding.np_random()[0] for _ in links]
         self._over = np.ones(len(links), bool)  # needs a reset before it can step
+        self._started = False
 
     def _make_spaces(self, link: Link) -> None:
         names = ("cameras", "image_size", "num_points")
@@ -101,6 +103,7 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
                 f"got {len(seeds)} seeds and a mask of shape {mask.shape}"
             )
         slots = np.flatnonzero(mask)
+        self._started = self._started or bool(mask.all())
         self._reset_slots(slots, [seeds[slot] for slot in slots])
         return self._observations(), self._infos()
 
@@ -182,6 +185,8 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         return {"final_obs": final, "_final_obs": over, "final_info": infos, "_final_info": over}
 
     def _refuse_unless_autoreset(self, slots: list[int]) -> None:
+        if not self._started:
+            raise gym.error.ResetNeeded(f"{self.card.id}: call reset() first")
         if slots and self.autoreset_mode != AutoresetMode.NEXT_STEP:
             raise gym.error.ResetNeeded(
                 f"{self.card.id}: slots {slots} must be reset first, with "
@@ -191,9 +196,10 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
     def _checked(self, actions: np.ndarray) -> np.ndarray:
         chunk = np.array(actions, np.float32)  # a copy: repeated, should a worker die
         n, size = self.num_envs, self.card.action.size
-        if chunk.ndim != 3 or chunk.shape[::2] != (n, size) or chunk.shape[1] > self._max_chunk:
+        fits = chunk.ndim == 3 and 1 <= chunk.shape[1] <= self._max_chunk
+        if not fits or chunk.shape[::2] != (n, size):
             raise ManigymError(
-                f"{self.card.id}: expected actions ({n}, k, {size}) with k up to max_chunk="
+                f"{self.card.id}: expected actions ({n}, k, {size}) with k from 1 to max_chunk="
                 f"{self._max_chunk}, got {chunk.shape}"
             )
         if not np.isfinite(chunk).all():
@@ -213,6 +219,19 @@ class ManipVectorEnv(gym.vector.VectorEnv[Observations, np.ndarray, np.ndarray])
         steps = arrays["steps"].copy()
         held = arrays["goal"][np.arange(self.num_envs), steps - 1] & (steps > 0)
         return {"success": held, "is_success": arrays["succeeded"].copy(), "steps": steps}
+
+    def render(self) -> tuple[np.ndarray, ...]:
+        """A picture of every environment, uint8 (H, W, 3) each."""
+        return self.call("render")
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """One of the methods that cross (``render``, ``state_bytes``, ``sim_state``,
+        ``object_names``, ...) of every environment; keyword arguments do not cross."""
+        if kwargs:
+            raise ManigymError(f"{name}: positional arguments only, got {sorted(kwargs)}")
+        for link in self._links:
+            link.post(Request(CALL, call=(name, args)))
+        return tuple(link.take() for link in self._links)
 
     def close_extras(self, **kwargs: Any) -> None:
         close_all([durable.link for durable in self._links])

@@ -19,10 +19,6 @@ from envs.schema import ManigymError, TaskCard
 
 # What robosuite's cameras and sensors read. After a step it is one 2 ms substep older than qpos
 # (robosuite does not call mj_forward), so a snapshot must carry it to give the same pictures.
-_KINEMATICS = (
-    *("xpos", "xquat", "xmat", "xipos", "ximat", "geom_xpos", "geom_xmat"),
-    *("site_xpos", "site_xmat", "cam_xpos", "cam_xmat", "light_xpos", "light_xdir"),
-)
 _PROPRIO = ("eef_pos", "eef_quat", "gripper_qpos")
 _CUBE_DENSITY = 1000.0  # kg/m^3, robosuite models/objects/objects.py
 
@@ -201,7 +197,6 @@ class RobomimicEnv(MujocoEnv):
         sensors = self.simulator._observables.values()
         return super().snapshot() | {
             "seed": self.seed_used,
-            "kinematics": {name: getattr(self.data, name).copy() for name in _KINEMATICS},
             "grippers": [r.gripper["right"].current_action.copy() for r in self.simulator.robots],
             "sensors": [
                 (np.copy(s._current_observed_value), s._time_since_last_sample, s._sampled)
@@ -218,8 +213,6 @@ class RobomimicEnv(MujocoEnv):
             self.seed_used = snapshot["seed"]
             self._reset(self.seed_used)
         super().restore(snapshot)
-        for name, value in snapshot["kinematics"].items():
-            getattr(self.data, name)[...] = value
         for robot, action in zip(self.simulator.robots, snapshot["grippers"], strict=True):
             robot.gripper["right"].current_action = action.copy()
             for controller in robot.part_controllers.values():

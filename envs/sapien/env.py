@@ -120,7 +120,6 @@ class SapienEnv(ManipEnv):
     def render_device(self) -> str:
         return self._line.rendering.device
 
-    @property
     def object_names(self) -> tuple[str, ...]:
         """What the numbers of a segmentation picture stand for, in order; links included."""
         return tuple(body.name for body in self.scene.bodies)

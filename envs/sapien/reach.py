@@ -21,6 +21,7 @@ _LIGHTS = (((-0.5, -0.3, -1.0), (1.1, 1.05, 1.0)), ((-0.6, 0.9, -0.6), (0.30, 0.
 _TABLE = (0.72, 0.60, 0.46)
 _FLOOR = (0.40, 0.45, 0.52)
 _WALL = (0.62, 0.70, 0.78)
+_WORKSPACE = (-0.25, -0.65, -0.05), (0.80, 0.65, 0.90)  # metres; no floor, no backdrop
 _BACKDROP = look_at((-1.3, -0.9, 0.6), (1.0, 0.6, 0.6))
 # Things to look at: name, half size (m), x and y (m), yaw (rad), colour.
 _BOXES = (
@@ -89,7 +90,8 @@ class ReachEnv(SapienEnv):
         return self._point_cloud()
 
     def _crop(self, cloud: np.ndarray) -> np.ndarray:
-        return cloud[cloud[:, 2] > -0.05]  # the floor is far below the table
+        low, high = _WORKSPACE
+        return cloud[((cloud[:, :3] >= low) & (cloud[:, :3] <= high)).all(1)]
 
     def expert(self) -> Expert:
         return ReachExpert(self)
