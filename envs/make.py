@@ -23,7 +23,7 @@ from envs.isolation.link import Link, LocalLink
 from envs.isolation.process import DEADLINE, Order, start
 from envs.isolation.vector import ManipVectorEnv
 from envs.registry import card, simulator_of
-from envs.schema import ManigymError
+from envs.schema import CAMERA_MODALITIES, ManigymError
 from envs.task_env import TaskEnv
 
 
@@ -55,11 +55,17 @@ def launch(
     """The environment of an id. For workers: ``deadline`` seconds without a simulator step end
     one (default 300), ``log`` is the file of what the simulator prints."""
     task, simulator = card(env_id), simulator_of(env_id)
-    interpreter = choose(env_id, isolation)
+    interpreter = choose(env_id, isolation, _draws(options))
     if interpreter is None:
         return construct(simulator, task, options)
     file = Path(log) if log is not None else None
     return IsolatedEnv(task, Order(simulator, env_id, options, interpreter, deadline, file))
+
+
+def _draws(options: Mapping[str, Any]) -> bool:
+    asked = options.get("observations", ())
+    seen = {asked} if isinstance(asked, str) else set(asked)
+    return bool(seen & {*CAMERA_MODALITIES, "point_cloud"} or options.get("render_mode"))
 
 
 def make_env(env_id: str, options: Mapping[str, Any]) -> TaskEnv:
@@ -76,7 +82,7 @@ def make_links(env_id: str, options: Mapping[str, Any], workers: Workers) -> tup
     processes, unless ``isolation`` is ``in_process``.
     """
     task, simulator = card(env_id), simulator_of(env_id)
-    interpreter = choose(env_id, workers.isolation)
+    interpreter = choose(env_id, workers.isolation, _draws(options))
     if interpreter is None and (workers.count == 1 or workers.isolation == "in_process"):
         local = [LocalLink(construct(simulator, task, options)) for _ in range(workers.count)]
         return list[Link](local), "in_process"

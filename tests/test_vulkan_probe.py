@@ -130,11 +130,13 @@ def test_the_answer_depends_on_driver_and_interpreter(tmp_path: Path, cache: Pat
     icd.parent.mkdir(parents=True)
     environment = {"HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path / "data")}
 
-    def key(python: str = "/a/python", version: str = "3.0.3", **more: str) -> str:
-        return fingerprint(Path(python), version, {**environment, **more}, cache)
+    def key(
+        python: str = "/a/python", version: str = "3.0.3", flag: str = "-P", **more: str
+    ) -> str:
+        return fingerprint(Path(python), version, [flag], {**environment, **more}, cache)
 
     keys = [key(), key("/b/python"), key(version="2.2.1"), key(VK_ICD_FILENAMES="/x.json")]
-    keys.append(key(CUDA_VISIBLE_DEVICES=""))
+    keys += [key(CUDA_VISIBLE_DEVICES=""), key(PYTHONPATH="/a"), key(flag="-I")]
     icd.touch()
     keys.append(key())
     os.utime(icd, (1, 1))
@@ -145,6 +147,7 @@ def test_the_answer_depends_on_driver_and_interpreter(tmp_path: Path, cache: Pat
     keys.append(key())
     assert len(set(keys)) == len(keys)
     assert key(UNRELATED="1") == key()
+    assert key(flag="-I", PYTHONPATH="/a") == key(flag="-I")
 
 
 def test_what_a_parent_process_set_is_forgotten(cache: Path) -> None:

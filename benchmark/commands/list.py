@@ -43,7 +43,7 @@ def _draw(path: Path) -> None:
     pictures = {}
     for card in CARDS.values():
         if available(card.id):
-            env = make_env(card.id, {"render_profile": "upstream"})
+            env = make_env(card.id, {"render_profile": "upstream", "render_mode": "rgb_array"})
             env.reset(seed=0)
             pictures[card.id] = env.render()
             env.close()

@@ -54,8 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     policy_class = policies.get(args.policy)
     env_ids = [card(env_id).id for env_id in dict.fromkeys(args.env or quick_suite())]
-    for env_id in env_ids:
-        choose(env_id, args.isolation)  # what must be set up is set up before anything runs
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
     ignored = [s for s in args.settings if s.startswith(("training.", "data."))]
@@ -70,6 +68,8 @@ def main(args: argparse.Namespace) -> int:
         "data": DataSettings,
     }
     settings = parse(kinds, args.settings, args.config)
+    for env_id in env_ids:  # what must be set up is set up before anything runs
+        choose(env_id, args.isolation, pictures=settings["run"].videos > 0)
     jobs = [_job(args, policy_class, settings, env_id) for env_id in env_ids]
     config = _resolved(args, settings, jobs)
     path = args.out / f"{args.policy}-{config_hash(config)}"

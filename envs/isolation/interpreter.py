@@ -39,7 +39,7 @@ def host() -> Interpreter:
     return Interpreter("host", Path(sys.executable), ("-P",), {"PYTHONPATH": path})
 
 
-def own(env_id: str) -> Interpreter:
+def own(env_id: str, pictures: bool) -> Interpreter:
     """The simulator's own virtual environment, set up first where there is none."""
     # Needs packages that workers do without.
     from envs.provision.environments import ensure
@@ -47,7 +47,7 @@ def own(env_id: str) -> Interpreter:
 
     environment = ensure(simulator_of(env_id))
     if simulator_of(env_id).vulkan:
-        ensure_pictures(environment)
+        ensure_pictures(environment, pictures)
     return _isolated(environment)
 
 
@@ -64,12 +64,13 @@ def available(env_id: str) -> list[Interpreter]:
     return here + ([_isolated(environment)] if environment is not None else [])
 
 
-def choose(env_id: str, isolation: str) -> Interpreter | None:
+def choose(env_id: str, isolation: str, pictures: bool) -> Interpreter | None:
     """``None`` for this process.
 
     ``auto``: this process if it holds the simulator in the pinned version, else the simulator's
     own environment. ``in_process``: this process or an error. ``process``: the own environment
-    (of a simulator that needs none: a worker with this interpreter).
+    (of a simulator that needs none: a worker with this interpreter). ``pictures``: they will be
+    wanted, so what draws them is set up as well.
     """
     if isolation not in ISOLATION:
         raise ManigymError(f"isolation={isolation!r}: choose one of {', '.join(ISOLATION)}")
@@ -81,5 +82,5 @@ def choose(env_id: str, isolation: str) -> Interpreter | None:
             '  or let it run in an environment of its own: isolation="auto"'
         )
     if isolation == "process":
-        return own(env_id) if simulator_of(env_id).extra else host()
-    return None if here else own(env_id)
+        return own(env_id, pictures) if simulator_of(env_id).extra else host()
+    return None if here else own(env_id, pictures)
