@@ -12,11 +12,12 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
-from envs.schema import ManigymError
-
-# One module per command in benchmark/commands, each with add_arguments(parser) and main(args).
+# One module per command in benchmark/commands, each with add_arguments(parser) and main(args), and
+# with a RESUME of its own where the one below is not true.
 COMMANDS = {
     "run": "evaluate policies, write the leaderboard (trains first where there is no checkpoint)",
     "collect": "record expert demonstrations",
@@ -28,6 +29,7 @@ COMMANDS = {
     "doctor": "what works on this machine, and how to mend what does not",
 }
 
+RESUME = "what was finished is kept, the same command continues"
 SETTING = re.compile(r"[a-z]+\.[A-Za-z0-9_.]+=")
 EPILOG = """examples:
   python -m benchmark run --policy maniflow
@@ -42,37 +44,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Settings may stand anywhere, also right after a list of ids, so they are taken out first.
     settings = [a for a in arguments if SETTING.match(a)]
     rest = [a for a in arguments if not SETTING.match(a)]
+    if problem := _foreign_sibling():
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    from envs.schema import ManigymError  # only now known to be ours
+
+    command: ModuleType | None = None
     try:
-        _check_siblings()
         args = _parser(rest[0] if rest else "").parse_args(rest)
         args.settings = settings
-        return import_module(f"benchmark.commands.{args.command}").main(args)
+        command = import_module(f"benchmark.commands.{args.command}")
+        return command.main(args)
     except ManigymError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "\ninterrupted; finished episodes are kept, the same command continues", file=sys.stderr
-        )
+        print(f"\ninterrupted; {getattr(command, 'RESUME', RESUME)}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0
     except OSError as error:
-        full = "; what was finished is kept, the same command continues"
-        print(f"error: {error}{full if error.errno == errno.ENOSPC else ''}", file=sys.stderr)
+        full = f"; {getattr(command, 'RESUME', RESUME)}" if error.errno == errno.ENOSPC else ""
+        print(f"error: {error}{full}", file=sys.stderr)
         return 1
 
 
-def _check_siblings() -> None:
-    """Our top-level names are common ones: another distribution may have overwritten one."""
+def _foreign_sibling() -> str:
+    """Our top-level names are common ones: what hides one of them, and what to do; else empty."""
     home = Path(__file__).resolve().parent.parent
     for name in ("assets", "envs", "policies"):
-        found = Path(str(import_module(name).__file__)).resolve().parent.parent
-        if found != home:
-            raise ManigymError(
-                f"the package {name!r} comes from {found}, but benchmark from {home}: another "
-                f"distribution has that name. Remove it (pip uninstall {name}) and install again"
+        spec = find_spec(name)
+        places = spec.submodule_search_locations if spec is not None else None
+        found = Path(next(iter(places or ["nowhere"]))).resolve()
+        if spec is not None and spec.origin is None:  # a folder without __init__.py
+            return (
+                f"the folder {found} hides Manigym's package {name!r}. Rename it, or run this "
+                "command in another folder"
             )
+        if found != home / name:
+            return (
+                f"the package {name!r} comes from {found.parent}, but benchmark from {home}: "
+                f"another distribution has that name. Remove it (pip uninstall {name}) and install "
+                "again"
+            )
+    return ""
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

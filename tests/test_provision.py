@@ -10,6 +10,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tiny_simulator import BOTH, folders, start
 from envs.cache import cache_folder
 from envs.provision import environments, installers
 from envs.provision.environments import ensure, find, listing, remove
+from envs.provision.lock import alone
 
 pytest_plugins = ("provisioning",)
 
@@ -106,22 +108,96 @@ def test_killed_in_the_middle_starts_over(simulator, gate, monkeypatch):
     assert gate.asked.wait(30)
     process.kill()
     process.communicate()
+    until_gone()  # also pip and what it has started
     assert find(simulator) is None
     assert [e.state for e in listing()] == ["not set up", "incomplete"]
-    made = ensure(simulator)  # while the orphaned pip is still at work
+    made = ensure(simulator)
     assert folders() == [made.folder]
 
 
-def test_ctrl_c_leaves_nothing_behind(simulator, gate):
+ENDS = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_ctrl_c_and_kill_leave_nothing_behind(simulator, gate, number):
     process = start(simulator.file, PIP_FIND_LINKS=gate.url)
     assert gate.asked.wait(30)
     assert installing()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=30)
-    assert "KeyboardInterrupt" in errors
-    assert process.returncode != 0
+    assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
+    assert process.returncode == ENDS[number]
     assert folders() == []
     assert not installing()
+
+
+def test_a_programs_own_signal_handlers_are_left_alone(tmp_path):
+    previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with alone(tmp_path / "folder", "Tiny"):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+STARTER = """
+import sys, time
+from envs.provision.process import started
+with started(["sh", "-c", "sleep 300 & echo $$ $!; exec sleep 300"], stdout=1):
+    time.sleep(300)
+"""
+
+
+def test_a_command_dies_with_its_caller():
+    """Even one that has replaced itself, and what it has started."""
+    caller = subprocess.Popen(
+        [sys.executable, "-c", STARTER],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(environments.__file__).parent.parent.parent,
+    )
+    started = [Path("/proc") / word / "stat" for word in caller.stdout.readline().split()]
+    assert len(started) == 2 and all(path.exists() for path in started)
+    caller.kill()
+    caller.communicate(timeout=10)  # the end of its output: nobody else holds it open
+    assert not any(running(path) for path in started)
+
+
+def running(stat):
+    """A process that nobody has collected yet is a zombie."""
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def until_gone():
+    end = time.monotonic() + 10
+    while installing():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(simulator, closed):
+    process = start(simulator.file, ("sh", "-c", f'exec "$@" {closed}', "sh"))
+    said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert find(simulator)
+
+
+DAMAGED = ["{}", "[]", "1", '{"megabytes": 1, "versions": {}}', '{"megabytes": 1, "versions": 3}']
+DAMAGED += ['{"megabytes": null, "versions": {"python": "3"}}', '{"megabytes": 1, "versions": "x"}']
+
+
+def test_a_damaged_record_is_no_environment(simulator):
+    made = ensure(simulator)
+    record = made.folder / "ready.json"
+    whole = record.read_text()
+    for text in DAMAGED:
+        record.write_text(text)
+        assert find(simulator) is None
+    record.write_text(whole)
+    assert find(simulator) == made
 
 
 def test_two_processes_set_up_once(simulator, gate):

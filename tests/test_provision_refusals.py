@@ -116,6 +116,10 @@ LOGS = {
     "/usr/bin/python3: No module named venv": "apt-get install python3-venv",
     "ERROR: Could not find a version that satisfies the requirement x==1 (from versions: none)\n"
     "ERROR: No matching distribution found for x==1": "the index has no version of a package",
+    "    The user requested x==1\n    The user requested (constraint) x==1\n\n"
+    "ERROR: ResolutionImpossible": "It may be out of reach",
+    "    The user requested x==1\n    The user requested (constraint) x==2\n\n"
+    "ERROR: ResolutionImpossible": "no set of packages",
     "  cause: failed to lookup address information\n  cause: dns error": "could not be reached",
     "something new": "the installer failed",
 }

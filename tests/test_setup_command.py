@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tiny_simulator import folders
@@ -16,6 +20,7 @@ from envs.schema import ManigymError
 from envs.vulkan import lavapipe
 
 pytest_plugins = ("provisioning",)
+ROOT = Path(setup.__file__).parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -86,14 +91,68 @@ def test_all_includes_rendering(only_tiny, monkeypatch, capsys):
     assert find(only_tiny)
     captured = capsys.readouterr()
     assert f"rendering: {cache_folder() / 'there'}" in captured.out
-    assert "fetching" in captured.err
+    assert re.search(r"\[\d\d:\d\d\] rendering: fetching", captured.err)
 
 
-def test_remove_rendering():
+def test_remove_rendering(capsys):
     folder = lavapipe.rendering_folder(cache_folder())
     folder.mkdir(parents=True)
     assert bench("setup", "--remove", "rendering") == 0
     assert not folder.exists()
+    folder.write_text("")  # cannot be removed as a folder
+    assert bench("setup", "--remove", "rendering") == 2
+    assert "cannot write to the cache folder" in capsys.readouterr().err
+
+
+def test_remove_says_where_there_is_nothing(capsys):
+    assert bench("setup", "--remove", "tiny", "rendering") == 0
+    assert capsys.readouterr().out == "tiny: nothing to remove\nrendering: nothing to remove\n"
+
+
+def test_without_the_layer_rendering_is_for_sapien_3(capsys):
+    layers = lavapipe.target_folder(cache_folder()) / "layers"
+    layers.mkdir(parents=True)
+    assert bench("setup", "--list") == 0
+    out = capsys.readouterr().out
+    assert "ready for SAPIEN 3" in out and lavapipe.COMPILE in out
+    (layers / lavapipe.LAYER_LIBRARY).touch()
+    assert states(capsys, "rendering") == {"rendering": "ready"}
+    assert lavapipe.COMPILE not in capsys.readouterr().out
+
+
+def test_an_interrupted_set_up_starts_over(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(setup, "ensure", interrupted)
+    assert bench("setup", "tiny") == 130
+    assert "the same command starts over" in capsys.readouterr().err
+
+
+def test_a_folder_that_hides_a_package_is_named(tmp_path):
+    """As in an editable installation, whose packages come after those of the current folder."""
+    code = f"""
+import sys
+from importlib.machinery import PathFinder
+class Last:
+    def find_spec(name, path=None, target=None):
+        return PathFinder.find_spec(name, [{str(ROOT)!r}])
+sys.meta_path.append(Last)
+from benchmark.__main__ import main
+sys.exit(main(["setup", "--list"]))
+"""
+    for name in ("envs", "policies"):
+        hiding = tmp_path / name / name
+        hiding.mkdir(parents=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=hiding.parent,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 2, done.stderr
+        assert f"the folder {hiding} hides Manigym's package '{name}'. Rename it" in done.stderr
 
 
 @pytest.mark.parametrize(("name", "near"), [("tinny", "nearest: tiny."), ("Rendring", "rendering")])

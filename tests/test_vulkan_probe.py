@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 
 from envs.cache import cache_folder
 from envs.schema import ManigymError
-from envs.vulkan import lavapipe, prepare, use
-from envs.vulkan.probe import Rendering, fingerprint, needs_layer, probe, without_private
+from envs.vulkan import answers, lavapipe, prepare, use
+from envs.vulkan.answers import Rendering, forget
+from envs.vulkan.probe import fingerprint, needs_layer, probe, without_private
 from envs.vulkan.red_box import SIZE, box_is_red
 
 DRAWS = """echo noise
@@ -118,6 +121,73 @@ def test_answers_are_remembered(tmp_path: Path, cache: Path) -> None:
         assert probe(python, "3.0.3") == first
     assert _calls(tmp_path) == 5
     assert list((cache / "rendering").iterdir()) == [answer]
+
+
+def _age(cache: Path, seconds: float) -> None:
+    (answer,) = (cache / "rendering").glob("probe-*.json")
+    at = answer.stat().st_mtime - seconds
+    os.utime(answer, (at, at))
+
+
+def test_a_failure_is_remembered_for_minutes(tmp_path: Path, cache: Path) -> None:
+    python = _interpreter(tmp_path, "exit 1")
+    for calls in (1, 1):
+        assert not probe(python, "3.0.3").ok and _calls(tmp_path) == calls
+    _age(cache, answers.PASSING)
+    assert not probe(python, "3.0.3").ok and _calls(tmp_path) == 2
+    _interpreter(tmp_path, DRAWS)
+    assert not probe(python, "3.0.3").ok
+    forget()
+    assert probe(python, "3.0.3").ok
+    _age(cache, 1e8)
+    assert probe(python, "3.0.3").ok and _calls(tmp_path) == 3
+
+
+@pytest.mark.parametrize(("drawn_by", "again"), [("llvmpipe (LLVM 15)", True), ("chip", False)])
+def test_a_graphics_device_gets_another_chance(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, drawn_by: str, again: bool
+) -> None:
+    monkeypatch.setattr(answers, "_DEVICES", ((str(tmp_path), "nvidia*"),))
+    python = _interpreter(tmp_path, DRAWS.replace("chip", drawn_by))
+    assert probe(python, "3.0.3").ok
+    _age(cache, 1e8)
+    assert probe(python, "3.0.3").ok and _calls(tmp_path) == 1  # nothing but the CPU can draw
+    forget()
+    (tmp_path / "nvidia0").touch()
+    assert probe(python, "3.0.3").ok and _calls(tmp_path) == 2
+    _age(cache, 1e8)
+    assert probe(python, "3.0.3").ok and _calls(tmp_path) == 2 + again
+
+
+def test_a_cache_that_others_read_or_nobody_writes(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = _interpreter(tmp_path, DRAWS)
+    assert probe(python, "3.0.3").ok
+    (answer,) = (cache / "rendering").iterdir()
+    assert answer.stat().st_mode & 0o777 == 0o644
+    monkeypatch.setenv("MANIGYM_CACHE", str(python / "a file is no folder"))
+    assert probe(python, "3.0.3").ok
+    forget()
+
+
+def test_the_probe_sees_what_its_caller_sees(tmp_path: Path, cache: Path) -> None:
+    """Its own environment: isolated; this process: `PYTHONPATH` counts, unless it is isolated."""
+    python = _interpreter(tmp_path, '[ "$1" = -I ] || exit 1', DRAWS)
+    assert probe(python, "3.0.3").ok
+    assert not probe(python, "3.0.3", ("-P",)).ok
+    root = Path(answers.__file__).parent.parent.parent
+    code = f"import sys; sys.path.insert(0, {str(root)!r})\nfrom envs.vulkan import probe, use"
+    code += "\nuse.probe = lambda python, version, flags: print(*flags) or exit()"
+    code += "\nuse._sapien_version = str; use.prepare()"
+    for flags, expected in (["-I"], "-I\n"), ([], "-P\n"):
+        assert subprocess.check_output([sys.executable, *flags, "-c", code], text=True) == expected
+
+
+def test_a_crash_is_usual_for_sapien_2_only(tmp_path: Path, cache: Path) -> None:
+    python = _interpreter(tmp_path, "kill -SEGV $$")
+    assert "SIGSEGV (SAPIEN 2 does so" in probe(python, "2.2.1").reason
+    assert "SIGSEGV)" in probe(python, "3.0.3").reason
 
 
 def test_a_timeout_is_not_remembered(tmp_path: Path, cache: Path) -> None:

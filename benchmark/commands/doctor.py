@@ -19,6 +19,7 @@ from envs.isolation.interpreter import Interpreter, available
 from envs.isolation.process import Order
 from envs.registry import Simulator
 from envs.schema import ManigymError, TaskCard
+from envs.vulkan.answers import forget
 
 PACKAGES = ("numpy", "gymnasium", "mujoco", "torch", "stable-baselines3")
 HEADERS = ("simulator", "runs in", "versions", "physics", "pictures", "drawn by")
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    forget()  # which Vulkan driver draws is asked anew
     print(f"manigym {code_version()}, Python {platform.python_version()}, {machine()}")
     print(f"off-screen OpenGL: MUJOCO_GL={select_backend()}")
     print(tabulate(package_versions(PACKAGES).items(), headers=["package", "version"]), end="\n\n")

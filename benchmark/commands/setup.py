@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import shutil
-import sys
 
 from tabulate import tabulate
 
 from envs import SIMULATORS
 from envs.cache import cache_folder
+from envs.provision import rendering
 from envs.provision.build import megabytes
 from envs.provision.environments import Entry, ensure, listing, remove
 from envs.registry import Simulator
@@ -32,6 +31,7 @@ from envs.schema import ManigymError
 from envs.vulkan import lavapipe
 
 RENDERING = "rendering"
+RESUME = "nothing half made is kept, the same command starts over"
 _STALE = ("outdated", "incomplete")
 
 
@@ -47,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     names = _resolve(args.names)
     if args.remove:
-        _remove(names)
+        removed = _remove(names)
+        for name in names:
+            if name not in removed:
+                print(f"{name}: nothing to remove")
     elif args.list or not names:
         _print_table(names)
     else:
@@ -78,30 +81,33 @@ def _set_up(name: str, force: bool) -> None:
     if force:
         _remove([name])
     if name == RENDERING:
-        folder = lavapipe.install(cache_folder(), lambda text: print(text, file=sys.stderr))
-        print(f"{RENDERING}: {folder}")
+        print(f"{RENDERING}: {rendering.install()}{_layer_hint()}")
     else:
         environment = ensure(_simulators()[name], ask=False)
         print(f"{name}: {environment.folder} ({environment.megabytes} MB)")
 
 
-def _remove(names: list[str]) -> None:
-    """Everything of these names; without names what is of no use any more."""
+def _remove(names: list[str]) -> set[str]:
+    """Everything of these names, without names what is of no use any more; what there was."""
     chosen = [e for e in listing() if (e.extra in names if names else e.state in _STALE)]
-    for entry in chosen:
-        if entry.folder.exists():
-            print(f"removing {entry.folder} ({entry.megabytes} MB)")
-            remove(entry)
+    there = [entry for entry in chosen if entry.folder.exists()]
+    for entry in there:
+        print(f"removing {entry.folder} ({entry.megabytes} MB)")
+        remove(entry)
+    removed = {entry.extra for entry in there}
     folder = lavapipe.rendering_folder(cache_folder())
     if RENDERING in names and folder.exists():
         print(f"removing {folder} ({megabytes(folder)} MB)")
-        shutil.rmtree(folder)
+        rendering.remove()
+        removed.add(RENDERING)
+    return removed
 
 
 def _print_table(names: list[str]) -> None:
     rows = [_row(entry) for entry in listing()] + [_rendering_row()]
     headers = ["name", "state", "simulator", "Python", "MB", "folder"]
-    print(tabulate([row for row in rows if not names or row[0] in names], headers=headers))
+    chosen = [row for row in rows if not names or row[0] in names]
+    print(tabulate(chosen, headers=headers) + (_layer_hint() if rows[-1] in chosen else ""))
 
 
 def _row(entry: Entry) -> list[object]:
@@ -111,8 +117,15 @@ def _row(entry: Entry) -> list[object]:
     return [entry.extra, entry.state, shown, python, entry.megabytes or "", entry.folder]
 
 
+def _layer_hint() -> str:
+    made = lavapipe.installed(cache_folder())
+    missing = made is not None and not made.has_layer
+    return f"\nno C compiler was there; pictures of SAPIEN 2: {lavapipe.COMPILE}" if missing else ""
+
+
 def _rendering_row() -> list[object]:
     folder = lavapipe.rendering_folder(cache_folder())
-    state = "ready" if lavapipe.installed(cache_folder()) else "not set up"
+    made = lavapipe.installed(cache_folder())
+    state = "not set up" if made is None else "ready" if made.has_layer else "ready for SAPIEN 3"
     size = megabytes(folder) if folder.exists() else ""
     return [RENDERING, state, "software Vulkan", "", size, folder]

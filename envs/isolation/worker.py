@@ -11,7 +11,6 @@ import fcntl
 import io
 import os
 import platform
-import select
 import signal
 import socket
 import sys
@@ -24,11 +23,11 @@ from envs.construct import construct
 from envs.isolation.memory import Field, SlotArrays
 from envs.isolation.messages import receive, send
 from envs.isolation.server import CALL, DONE, ERROR, MESSAGE, EnvServer, described
+from envs.provision.leash import arm
 from envs.registry import Simulator, card_of
 
 ATTACH = b"a"
 _LOG_LIMIT, _LOG_KEPT = 8 << 20, 1 << 20  # bytes
-_F_SETSIG = 10  # Linux; absent from the fcntl module before Python 3.13
 
 
 def main(connection_fd: int, lifeline_fd: int) -> None:
@@ -110,11 +109,7 @@ def hold_on_to(lifeline: int) -> None:
     And those that it has started: the caller made it the leader of a process group.
     """
     if sys.platform == "linux":
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
-        fcntl.fcntl(lifeline, _F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-        if select.select([lifeline], [], [], 0)[0]:  # closed before anyone would have told
-            os.kill(os.getpid(), signal.SIGKILL)
+        arm(lifeline)
     else:
         threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
 

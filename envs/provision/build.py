@@ -13,7 +13,7 @@ from pathlib import Path
 from envs.provision import check
 from envs.provision.installers import base_python, choose, python_of, variables
 from envs.provision.problems import failed
-from envs.provision.process import Show, run
+from envs.provision.process import Show, run, started
 from envs.registry import Simulator, pinned
 from envs.schema import ManigymError
 
@@ -26,12 +26,13 @@ def build(
 ) -> None:
     """Make the environment beside ``folder`` and give it that name when it is complete.
 
-    A process that is killed leaves a folder of another name, and perhaps an installer still at
-    work in there: harmless both. Renaming is allowed as long as nobody uses the scripts in
-    ``bin``, which know the old name; they are removed.
+    A process that is killed leaves a folder of another name, which the next one sweeps. Renaming
+    is allowed as long as nobody uses the scripts in ``bin``, which know the old name; they are
+    removed.
     """
+    sweep(folder)
     log.unlink(missing_ok=True)
-    started = time.monotonic()
+    start = time.monotonic()
     installer = choose()
     base = base_python(simulator, installer)
     partial = Path(tempfile.mkdtemp(prefix=folder.name + PARTIAL, dir=folder.parent))
@@ -48,7 +49,7 @@ def build(
         record = {
             "installer": installer.name,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - started, 1),
+            "seconds": round(time.monotonic() - start, 1),
             "megabytes": megabytes(partial),
             "versions": versions,
         }
@@ -57,6 +58,12 @@ def build(
         partial.rename(folder)
         show(f"ready, {record['megabytes']} MB")
     finally:
+        sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what set-ups that were cut short have left beside ``folder``."""
+    for partial in folder.parent.glob(f"{folder.name}{PARTIAL}*"):
         shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -67,12 +74,12 @@ def _check(simulator: Simulator, folder: Path, log: Path) -> dict[str, str]:
     command = [str(python_of(folder)), "-I", check.__file__, *pin]
     settings = {**variables(), "MUJOCO_GL": "disable"}
     with log.open("ab") as errors:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=errors, cwd=folder, env=settings
-        )
-    if done.returncode:
+        options = {"stdout": subprocess.PIPE, "stderr": errors, "cwd": folder, "env": settings}
+        with started(command, **options) as process:
+            said, _ = process.communicate()
+    if process.returncode:
         raise failed(f"{simulator.name}'s new environment does not run", log)
-    answer = json.loads(done.stdout)
+    answer = json.loads(said)
     if answer["problem"]:
         raise ManigymError(
             f"{simulator.name}'s new environment is not usable: {answer['problem']}\n"

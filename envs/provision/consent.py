@@ -6,6 +6,7 @@ import os
 import sys
 
 from envs.schema import ManigymError
+from envs.terminal import interactive
 
 VARIABLE = "MANIGYM_SETUP"
 _VALUES = ("ask", "always", "never")
@@ -23,7 +24,7 @@ def obtain(question: str, command: str, ask: bool | None) -> None:
             raise ManigymError(f"{VARIABLE}={setting}: expected one of {', '.join(_VALUES)}")
         if setting == "never":
             raise ManigymError(f"{question}\n  {VARIABLE}=never, so do it yourself: {command}")
-        ask = setting == "ask" and sys.stdin.isatty() and sys.stderr.isatty()
+        ask = setting == "ask" and interactive(sys.stdin) and interactive(sys.stderr)
     if ask and not _yes(f"{question} Set it up now? [Y/n] "):
         raise ManigymError(f"not set up. When you want it: {command}")
 

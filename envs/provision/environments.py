@@ -12,8 +12,7 @@ import json
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from envs.cache import cache_folder
 from envs.provision.build import PARTIAL, READY, build, megabytes
 from envs.provision.consent import obtain
 from envs.provision.installers import python_of, python_version
+from envs.provision.lock import alone
 from envs.provision.problems import unwritable
 from envs.provision.process import ticker
 from envs.registry import SIMULATORS, Simulator
@@ -79,7 +79,7 @@ def ensure(simulator: Simulator, ask: bool | None = None) -> Environment:
         f"python -m benchmark setup {simulator.extra}",
         ask,
     )
-    with _alone(folder, f"{simulator.name}: another process is setting it up, waiting"):
+    with alone(folder, simulator.name):
         found = find(simulator)  # another process may have been first
         return found or _set_up(simulator, folder, size)
 
@@ -91,8 +91,6 @@ def _set_up(simulator: Simulator, folder: Path, size: int) -> Environment:
             f"{simulator.name}'s environment needs about {size} MB, but {folder.parent} has "
             f"{free:.0f} MB left. Make room, or let MANIGYM_CACHE name a folder on another disk"
         )
-    for rest in folder.parent.glob(f"{folder.name}{PARTIAL}*"):
-        shutil.rmtree(rest, ignore_errors=True)
     print(f"{simulator.name}: setting up {folder} (about {size} MB)", file=sys.stderr)
     log = cache_folder() / "logs" / f"{folder.name}.log"
     try:
@@ -128,7 +126,7 @@ def listing() -> list[Entry]:
 def remove(entry: Entry) -> None:
     """Delete the folder of an entry; waits for a set-up of it that is under way."""
     target = entry.folder.with_name(entry.folder.name.split(PARTIAL)[0])
-    with _alone(target, f"{entry.extra}: another process is setting it up, waiting"):
+    with alone(target, entry.extra):
         try:
             (entry.folder / READY).unlink(missing_ok=True)  # from here on nobody finds it
             if entry.folder.exists():
@@ -161,33 +159,12 @@ def _pins(file: Path) -> str:
 
 
 def _read(folder: Path) -> Environment | None:
+    python, name = python_of(folder), folder.name.rpartition("-")[0]
     try:
         record = json.loads((folder / READY).read_text())
-    except (OSError, ValueError):  # not there; cut short, because the machine went down
+        size, versions = int(record["megabytes"]), dict(record["versions"])
+    except (OSError, ValueError, TypeError, KeyError):  # not there, or not as it was written
         return None
-    python = python_of(folder)
-    if not python.exists():  # the Python that it was made with is gone
+    if "python" not in versions or not python.exists():  # the Python that made it may be gone
         return None
-    name = folder.name.rpartition("-")[0]
-    return Environment(name, folder, python, record["megabytes"], record["versions"])
-
-
-@contextmanager
-def _alone(folder: Path, otherwise: str) -> Iterator[None]:
-    """Hold ``folder`` for this process; say ``otherwise`` before waiting for another one."""
-    from filelock import FileLock, Timeout  # workers, which import this package, do without
-
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(otherwise, file=sys.stderr, flush=True)
-            lock.acquire()
-    except OSError as error:
-        raise unwritable(folder.parent, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return Environment(name, folder, python, size, versions)

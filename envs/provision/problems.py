@@ -46,6 +46,11 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "without wheels for this Python and platform",
     ),
     (
+        # What pip makes of an index that does not answer, where it may not retry.
+        r"The user requested (\S+)\s+The user requested \(constraint\) \1\s",
+        "the index did not offer a pinned version. It may be out of reach, or an incomplete mirror",
+    ),
+    (
         r"No matching distribution|ResolutionImpossible|No solution found|conflicting dependencies",
         "the index has no set of packages with these versions for this Python and platform",
     ),

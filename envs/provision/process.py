@@ -1,7 +1,11 @@
-"""Run an installer: everything it says into a log file, its last line onto the screen."""
+"""Run an installer: everything it says into a log file, its last line onto the screen.
+
+It ends with this process, however that ends.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,8 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from envs.provision import leash
 from envs.provision.installers import variables
+from envs.terminal import interactive
 
 _POLL_SECONDS = 0.25
 _LOG_SECONDS = 15.0
@@ -25,8 +32,9 @@ def ticker(what: str) -> Iterator[Show]:
     """A line on standard error: ``what``, what was shown last, and the time that has passed."""
     from tqdm import tqdm  # workers, which import this package's siblings, do without
 
-    interval = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
-    with tqdm(bar_format="[{elapsed}] {desc}", desc=what, mininterval=interval) as line:
+    interval = 0.1 if interactive(sys.stderr) else _LOG_SECONDS
+    silent, bar = sys.stderr is None, "[{elapsed}] {desc}"
+    with tqdm(bar_format=bar, desc=what, mininterval=interval, disable=silent) as line:
 
         def show(doing: str) -> None:
             line.set_description_str(f"{what}: {doing}", refresh=False)
@@ -36,29 +44,42 @@ def ticker(what: str) -> Iterator[Show]:
 
 
 def run(command: Sequence[str], log: Path, show: Show) -> bool:
-    """Whether the command ended well. It never outlives an exception here (Ctrl-C)."""
+    """Whether the command ended well."""
     with log.open("ab") as out:
         out.write(f"$ {' '.join(command)}\n".encode())
         out.flush()
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            cwd=log.parent,
-            env=variables(),
-            start_new_session=True,
-        )
-    try:
-        while process.poll() is None:
-            show(_doing(log))
-            try:
-                process.wait(_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
-    finally:
-        _end(process)
+        with started(command, stdout=out, stderr=out, cwd=log.parent, env=variables()) as process:
+            while process.poll() is None:
+                show(_doing(log))
+                try:
+                    process.wait(_POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    continue
     return process.returncode == 0
+
+
+@contextmanager
+def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that outlives neither this block (Ctrl-C) nor this process (``kill -9``)."""
+    read, write = os.pipe()
+    # Not one of the standard streams, should the caller have closed them.
+    lifeline = fcntl.fcntl(read, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(read)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-IS", leash.__file__, str(lifeline), *command],
+            stdin=subprocess.DEVNULL,
+            pass_fds=(lifeline,),
+            start_new_session=True,
+            **options,
+        )
+        try:
+            yield process
+        finally:
+            _end(process)
+    finally:
+        os.close(lifeline)
+        os.close(write)
 
 
 def _doing(log: Path) -> str:

@@ -79,23 +79,26 @@ def installed(cache: Path) -> Lavapipe | None:
     return Lavapipe(folder) if folder.is_dir() else None
 
 
+def complete(cache: Path) -> bool:
+    """Whether :func:`install` would find nothing to do."""
+    found = installed(cache)
+    return found is not None and (found.has_layer or _compiler() is None)
+
+
 def install(cache: Path, progress: Callable[[str], None]) -> Path:
     """Install the driver (58 MB to download, 200 MB on disk) and return its folder.
 
-    Does nothing where it is there already, except to compile the layer if that is missing.
+    Does nothing where it is there already, except to compile the layer if that is missing. One
+    process at a time: :func:`envs.provision.rendering.install` sees to that.
     """
-    # Worker interpreters, which read this module for what is installed, have no filelock.
-    from filelock import FileLock
-
     _check_machine()
     folder = target_folder(cache)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
-                _build(folder, progress)
-            if not Lavapipe(folder).has_layer:
-                _compile_layer(folder, progress)
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _build(folder, progress)
+        if not Lavapipe(folder).has_layer:
+            _compile_layer(folder, progress)
     except OSError as error:
         raise ManigymError(
             f"cannot write {folder}: {error}. It needs 400 MB; MANIGYM_CACHE names another folder"
@@ -148,8 +151,12 @@ def _relocate_driver(folder: Path) -> None:
     path.write_text(json.dumps(description, indent=2))
 
 
+def _compiler() -> str | None:
+    return shutil.which("cc") or shutil.which("gcc")
+
+
 def _compile_layer(folder: Path, progress: Callable[[str], None]) -> None:
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    compiler = _compiler()
     if compiler is None:
         progress(f"no C compiler: SAPIEN 3 renders; for SAPIEN 2: {COMPILE}")
         return

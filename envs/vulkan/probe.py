@@ -1,6 +1,6 @@
 """Which Vulkan driver renders with a given interpreter: tried in a subprocess, and remembered.
 
-The answer is kept in ``<cache>/rendering/`` under a hash of what it depends on, so a new driver,
+The answer is kept (:mod:`envs.vulkan.answers`) under a hash of what it depends on, so a new driver,
 another SAPIEN or another ``VK_*`` variable asks again. Standard library and numpy only: worker
 interpreters use it too.
 """
@@ -12,39 +12,25 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from envs.cache import cache_folder
-from envs.schema import ManigymError
+from envs.vulkan.answers import Rendering, devices, recall, remember
 from envs.vulkan.lavapipe import COMPILE, LAYER_NAME, Lavapipe, installed, rendering_folder
 
 SCRIPT = Path(__file__).with_name("red_box.py")
+ISOLATED = ("-I",)  # of workers with an environment of their own
 TIMEOUT = 120.0  # seconds; a first picture takes 1 to 30
 SETUP = "python -m benchmark setup rendering"
 LIBRARIES = "apt-get install libvulkan1 libgl1 libx11-6 libglib2.0-0"
 _DRIVER_FOLDERS = ("/etc/xdg", "/etc", "/usr/local/etc", "/usr/local/share", "/usr/share")
 _DRIVER_VARIABLES = ("VK_ICD_FILENAMES", "VK_DRIVER_FILES", "VK_ADD_DRIVER_FILES")
 _OTHER_VARIABLES = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS")
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """What was found: with ``environment`` set and ``libraries`` loaded, ``device`` draws.
-
-    ``libraries``: absolute paths, each after those it needs. ``importable``: whether SAPIEN can be
-    imported at all, be it for physics only. ``reason``: why not, and what to do; empty if ``ok``.
-    """
-
-    ok: bool
-    device: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-    libraries: tuple[str, ...] = ()
-    reason: str = ""
-    importable: bool = True
+_PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME")
 
 
 @dataclass(frozen=True)
@@ -59,18 +45,27 @@ def needs_layer(version: str) -> bool:
     return version.startswith("2.") or version == "3.0.0b1"
 
 
-def probe(python: Path, version: str, timeout: float = TIMEOUT) -> Rendering:
-    """Whether, and how, SAPIEN ``version`` renders with this interpreter. Seconds, once."""
+def probe(
+    python: Path, version: str, flags: Sequence[str] = ISOLATED, timeout: float = TIMEOUT
+) -> Rendering:
+    """Whether, and how, SAPIEN ``version`` renders with this interpreter. Seconds, once.
+
+    ``flags``: as of the process that is to import SAPIEN, so that both find the same modules.
+    """
     cache = cache_folder()
     environment = without_private(os.environ, cache)
-    key = fingerprint(python, version, environment, cache)
-    remembered = rendering_folder(cache) / f"probe-{key}.json"
-    if (known := _read(remembered)) is not None:
+    key = fingerprint(python, version, flags, environment, cache)
+    if (known := recall(key)) is not None:
         return known
-    found, final = _try_all(python, version, environment, timeout)
+    found, final = _try_all((str(python), *flags), version, environment, timeout)
     if final:
-        _write(remembered, found)
+        remember(key, found)
     return found
+
+
+def own_flags() -> tuple[str, ...]:
+    """Flags that make another interpreter find the modules that this one finds."""
+    return ISOLATED if sys.flags.isolated else ("-P",)  # -P: nothing beside the probe's script
 
 
 def without_private(environment: Mapping[str, str], cache: Path) -> dict[str, str]:
@@ -83,23 +78,27 @@ def without_private(environment: Mapping[str, str], cache: Path) -> dict[str, st
     }
 
 
-def fingerprint(python: Path, version: str, environment: Mapping[str, str], cache: Path) -> str:
+def fingerprint(
+    python: Path,
+    version: str,
+    flags: Sequence[str],
+    environment: Mapping[str, str],
+    cache: Path,
+) -> str:
     """A hash of everything that can change the answer."""
     private = installed(cache)
-    variables = {
-        k: v for k, v in environment.items() if k.startswith("VK_") or k in _OTHER_VARIABLES
-    }
+    others = _OTHER_VARIABLES + (() if "-I" in flags else _PYTHON_VARIABLES)
+    variables = {k: v for k, v in environment.items() if k.startswith("VK_") or k in others}
     facts = {
         "python": str(python.absolute()),
         "sapien": version,
+        "flags": [*flags],
         "script": hashlib.sha256(SCRIPT.read_bytes()).hexdigest(),
         "variables": variables,
         "drivers": [(str(path), path.stat().st_mtime_ns) for path in _drivers(environment)],
         # Installing a shared library renews this file: libvulkan1 may have come or gone.
         "libraries": _changed(Path("/etc/ld.so.cache")),
-        "devices": sorted(
-            str(p) for p in (*Path("/dev").glob("nvidia*"), *Path("/dev/dri").glob("*"))
-        ),
+        "devices": devices(),
         "private": [str(private.folder), private.has_layer] if private else None,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
@@ -130,7 +129,7 @@ def _candidates(private: Lavapipe | None, version: str) -> Iterator[_Candidate]:
 
 
 def _try_all(
-    python: Path, version: str, environment: Mapping[str, str], timeout: float
+    python: Sequence[str], version: str, environment: Mapping[str, str], timeout: float
 ) -> tuple[Rendering, bool]:
     """The first candidate that renders, else all reasons; and whether the answer is final."""
     private, failures, final = installed(cache_folder()), [], True
@@ -162,7 +161,7 @@ def _remedy(private: Lavapipe | None, version: str, importable: bool) -> str:
 
 def _try(
     candidate: _Candidate,
-    python: Path,
+    python: Sequence[str],
     version: str,
     environment: Mapping[str, str],
     timeout: float,
@@ -170,8 +169,7 @@ def _try(
     """The answer for one candidate, and whether it ran out of time."""
     try:
         done = subprocess.run(
-            # -P: this folder's modules must not shadow anything.
-            [str(python), "-P", str(SCRIPT), version, *candidate.libraries],
+            [*python, str(SCRIPT), version, *candidate.libraries],
             env={**environment, **candidate.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -182,9 +180,9 @@ def _try(
         facts = _facts(late.stdout or b"")
         return _answer(candidate, facts, f"no picture within {timeout:g} s"), True
     except OSError as error:
-        return _answer(candidate, {}, f"cannot run {python}: {error}"), False
+        return _answer(candidate, {}, f"cannot run {python[0]}: {error}"), False
     facts = _facts(done.stdout)
-    return _answer(candidate, facts, _reason(done, facts)), False
+    return _answer(candidate, facts, _reason(done, facts, version)), False
 
 
 def _answer(candidate: _Candidate, facts: Mapping[str, Any], reason: str) -> Rendering:
@@ -210,36 +208,17 @@ def _facts(output: bytes) -> dict[str, Any]:
     return facts
 
 
-def _reason(done: subprocess.CompletedProcess[bytes], facts: Mapping[str, Any]) -> str:
+def _reason(
+    done: subprocess.CompletedProcess[bytes], facts: Mapping[str, Any], version: str
+) -> str:
     """Why there is no picture; empty where there is one."""
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        return f"the process died of {name} (SAPIEN 2 does so where there is no driver)"
+        usual = " (SAPIEN 2 does so where there is no driver)" if version.startswith("2.") else ""
+        return f"the process died of {name}{usual}"
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit status {done.returncode}"
     if "picture" not in facts:
         return "the probe ended without an answer"
     return "" if facts["picture"] is True else f"{facts.get('device')} drew a wrong picture"
-
-
-def _read(path: Path) -> Rendering | None:
-    """A remembered answer; one that cannot be read is asked again."""
-    try:
-        stored = json.loads(path.read_text())
-        return Rendering(**{**stored, "libraries": tuple(stored["libraries"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _write(path: Path, rendering: Rendering) -> None:
-    """Under another name first: a reader sees the whole file or none."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as partial:
-            json.dump(asdict(rendering), partial)
-        Path(partial.name).replace(path)
-    except OSError as error:
-        raise ManigymError(
-            f"cannot write {path}: {error}; set MANIGYM_CACHE to a folder that can be written"
-        ) from error

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from envs.cache import cache_folder
 from envs.schema import ManigymError
+from envs.vulkan.answers import Rendering
 from envs.vulkan.lavapipe import installed
-from envs.vulkan.probe import Rendering, probe, without_private
+from envs.vulkan.probe import own_flags, probe, without_private
 from envs.vulkan.red_box import load_missing
 
 _OFF = Rendering(ok=False, reason="rendering is switched off: MANIGYM_RENDERING=off")
@@ -33,7 +34,7 @@ def prepare() -> Rendering:
         private = installed(cache_folder())
         load_missing(list(private.libraries) if private else [])  # SAPIEN 2's import needs them
         return _OFF
-    rendering = probe(Path(sys.executable), _sapien_version())
+    rendering = probe(Path(sys.executable), _sapien_version(), own_flags())
     if not rendering.importable:
         raise ManigymError(rendering.reason)
     _apply(rendering)
