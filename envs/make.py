@@ -17,10 +17,11 @@ import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
 from envs.construct import construct
+from envs.isolation.child import DEADLINE, Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import choose, host
 from envs.isolation.link import Link, LocalLink
-from envs.isolation.process import DEADLINE, Order, start
+from envs.isolation.process import start
 from envs.isolation.vector import ManipVectorEnv
 from envs.registry import card, simulator_of
 from envs.schema import CAMERA_MODALITIES, ManigymError

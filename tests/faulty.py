@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from envs.base import ManipEnv
+from envs.isolation.child import Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import host
 from envs.isolation.memory import SlotArrays, fields
-from envs.isolation.process import Order, start
+from envs.isolation.process import start
 from envs.isolation.vector import ManipVectorEnv
 from envs.pool import Pool
 from envs.registry import Simulator

@@ -18,9 +18,9 @@ import envs
 import envs.checks
 from envs.checks import CHECKS
 from envs.isolation import interpreter
+from envs.isolation.child import Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import Interpreter
-from envs.isolation.process import Order
 from envs.isolation.worker import package_versions
 from envs.make import make_env
 from envs.registry import simulator_of

@@ -17,7 +17,7 @@ import pytest
 from faulty import CARD, SEEN, FaultyEnv, alive, eventually, group, held, isolated, workers
 
 import envs
-from envs.isolation import process
+from envs.isolation import child
 from envs.isolation.link import CLOSE_SECONDS, Link
 from envs.isolation.process import ProcessLink
 from envs.schema import ManigymError
@@ -195,8 +195,8 @@ def test_a_fork_of_the_caller_leaves_its_workers_alone():
     env = isolated()
     env.reset(seed=0)
     reads, writes = os.pipe()
-    child = os.fork()
-    if child == 0:
+    other = os.fork()
+    if other == 0:
         try:
             env.step(STILL)
         except ManigymError as error:
@@ -210,8 +210,8 @@ def test_a_fork_of_the_caller_leaves_its_workers_alone():
     env.step(STILL)
     env.close()  # the worker ends although the child, which has forked copies, lives
     assert workers() == set()
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    os.kill(other, signal.SIGKILL)
+    os.waitpid(other, 0)
     os.close(reads)
     os.close(writes)
 
@@ -221,8 +221,8 @@ def test_closing_can_be_interrupted_and_still_ends_the_worker(tmp_path, monkeypa
     env.reset(seed=0)
     (worker,) = workers()
     os.kill(worker, signal.SIGSTOP)
-    sign, honest = tmp_path / "sign", process.sleep
-    monkeypatch.setattr(process, "sleep", lambda seconds: sign.touch() or honest(seconds))
+    sign, honest = tmp_path / "sign", child.sleep
+    monkeypatch.setattr(child, "sleep", lambda seconds: sign.touch() or honest(seconds))
     with pytest.raises(KeyboardInterrupt), _ctrl_c(sign):
         env.close()
     assert workers() == set()

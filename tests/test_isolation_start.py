@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from faulty import CARD, LAST_WORDS, eventually, held, isolated, workers
 
+from envs.isolation.child import Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import Interpreter, host
-from envs.isolation.process import Order
 from envs.pool import Failure
 from envs.registry import Simulator
 from envs.schema import ManigymError, SimulationError

@@ -9,9 +9,9 @@ import pytest
 from toy import TOY
 
 import envs
+from envs.isolation.child import Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import host
-from envs.isolation.process import Order
 from envs.make import make_env
 from envs.registry import simulator_of
 

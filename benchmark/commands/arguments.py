@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from envs.isolation.child import DEADLINE
 from envs.isolation.interpreter import ISOLATION
-from envs.isolation.process import DEADLINE
 from envs.make import Workers
 
 DEFAULT_OUT = Path("runs")

@@ -14,9 +14,9 @@ from benchmark.progress import note
 from benchmark.provenance import code_version, machine, package_versions
 from envs import CARDS, SIMULATORS
 from envs.gl import select_backend
+from envs.isolation.child import Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import Interpreter, available
-from envs.isolation.process import Order
 from envs.registry import Simulator
 from envs.schema import ManigymError, TaskCard
 from envs.vulkan.answers import forget

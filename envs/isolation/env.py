@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from envs.isolation.child import Order
 from envs.isolation.durable import DurableLink
 from envs.isolation.link import Request, reset_request
 from envs.isolation.memory import SlotArrays, fields
-from envs.isolation.process import Order, ProcessLink
+from envs.isolation.process import ProcessLink
 from envs.isolation.server import CALL, OBSERVE, RUN
 from envs.schema import TaskCard
 from envs.task_env import Expert, Observation, TaskEnv

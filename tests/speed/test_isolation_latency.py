@@ -18,9 +18,10 @@ import trivial
 from gymnasium.vector import AsyncVectorEnv
 
 from envs.construct import construct
+from envs.isolation.child import Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import host
-from envs.isolation.process import Order, start
+from envs.isolation.process import start
 from envs.isolation.vector import ManipVectorEnv
 
 pytest.importorskip("websockets")
