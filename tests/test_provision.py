@@ -132,6 +132,8 @@ def test_ctrl_c_and_kill_leave_nothing_behind(simulator, gate, number):
 
 
 def test_a_programs_own_signal_handlers_are_left_alone(tmp_path):
+    # A test run started by nohup inherits an ignored SIGHUP.
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         with alone(tmp_path / "folder", "Tiny"):
@@ -140,6 +142,7 @@ def test_a_programs_own_signal_handlers_are_left_alone(tmp_path):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGHUP, hang_up)
 
 
 STARTER = """

@@ -234,7 +234,7 @@ def test_physics_without_a_renderer_is_the_same_to_the_bit(env_id, monkeypatch):
     def episode():
         env = make(env_id, observations=("rgb",), terminate_on_success=False)
         type(env)._reset(env, 5)
-        env._running = True
+        env._running = env._started = True
         return env, press(env, 40)
 
     _, seen = episode()

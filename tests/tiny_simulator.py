@@ -94,9 +94,14 @@ def start(file: Path, inside: Sequence[str] = (), **variables: str) -> subproces
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path, **variables},
-        # A test run started in the background of a script inherits an ignored SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_heed_signals,
     )
+
+
+def _heed_signals() -> None:
+    """A test run in the background of a script, or under nohup, inherits ignored ones."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Gate:
