@@ -11,10 +11,10 @@ import numpy as np
 
 from benchmark.data.index import StoreHeader
 from benchmark.data.store import Episode, TrajectoryStore
-from benchmark.plan import plan_episodes
+from benchmark.engine.plan import plan_episodes
+from benchmark.engine.rollout import Outcome, RolloutOptions, rollout
 from benchmark.progress import progress
-from benchmark.provenance import code_version
-from benchmark.rollout import Outcome, RolloutOptions, rollout
+from benchmark.results.provenance import code_version
 from envs import card
 from envs.make import Workers
 from envs.pool import Pool, make_pool

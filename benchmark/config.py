@@ -21,7 +21,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass
 class RunSettings:
-    """``run.*``: how chunks are executed (``benchmark.chunking``) and how many films are kept."""
+    """``run.*``: how chunks are executed (``engine.chunking``) and how many films are kept."""
 
     execute: int | None = None
     ensemble: str | None = None

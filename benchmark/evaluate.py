@@ -9,12 +9,12 @@ from time import perf_counter
 from typing import Any
 
 from benchmark.config import RunSettings
-from benchmark.leaderboard import Row, outcome_figures
-from benchmark.plan import SEED_RULE, PlannedEpisode, plan_episodes, plan_from_seeds
+from benchmark.engine.plan import SEED_RULE, PlannedEpisode, plan_episodes, plan_from_seeds
+from benchmark.engine.rollout import Outcome, RolloutOptions, rollout
 from benchmark.progress import note, progress
-from benchmark.provenance import code_version, file_hash, machine, now, slug
-from benchmark.records import EpisodeRecord, RunFolder
-from benchmark.rollout import Outcome, RolloutOptions, rollout
+from benchmark.results.leaderboard import Row, outcome_figures
+from benchmark.results.provenance import code_version, file_hash, machine, now, slug
+from benchmark.results.records import EpisodeRecord, RunFolder
 from benchmark.video import write_video
 from envs import card
 from envs.make import Workers

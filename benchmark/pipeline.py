@@ -20,7 +20,7 @@ from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse,
 from benchmark.data.robomimic import import_
 from benchmark.data.robomimic_layout import task_layout
 from benchmark.data.store import TrajectoryStore
-from benchmark.provenance import config_hash, file_hash, slug
+from benchmark.results.provenance import config_hash, file_hash, slug
 from benchmark.training.job import TrainJob, train
 from envs import card
 from envs.make import Workers

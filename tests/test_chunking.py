@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmark.chunking import ENSEMBLES, Executor, History
+from benchmark.engine.chunking import ENSEMBLES, Executor, History
 from envs.schema import ManigymError
 
 

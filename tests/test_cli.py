@@ -16,7 +16,7 @@ from toy import TINY, TOY, bench, toy_store
 import envs
 from benchmark.commands import doctor
 from benchmark.data.store import TrajectoryStore
-from benchmark.leaderboard import read_rows
+from benchmark.results.leaderboard import read_rows
 
 RUN = ("run", "--policy", "uniform", "--env", TOY, "--episodes", 3, "run.videos=0")
 TRAIN = ("train", "--policy", "maniflow", "--env", TOY, "--demonstrations", 4, *TINY)

@@ -14,8 +14,8 @@ import torch
 from toy import TINY, TOY, bench
 
 from benchmark.data.store import TrajectoryStore
-from benchmark.leaderboard import read_rows
-from benchmark.records import EpisodeRecord
+from benchmark.results.leaderboard import read_rows
+from benchmark.results.records import EpisodeRecord
 
 RUN = ("run", "--policy", "uniform", "--env", TOY, "--episodes", 300, "policy.n_action=12")
 TRAIN = ("train", "--policy", "maniflow", "--env", TOY, "--demonstrations", 4, *TINY)

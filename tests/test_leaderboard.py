@@ -11,7 +11,14 @@ import pytest
 from filelock import FileLock
 from test_records import record
 
-from benchmark.leaderboard import COLUMNS, Row, append_row, outcome_figures, read_rows, table
+from benchmark.results.leaderboard import (
+    COLUMNS,
+    Row,
+    append_row,
+    outcome_figures,
+    read_rows,
+    table,
+)
 from envs.schema import ManigymError
 
 

@@ -11,7 +11,7 @@ from conftest import HAS_GL
 from omegaconf import OmegaConf
 from toy import TINY, TOY, bench
 
-from benchmark.plan import plan_episodes
+from benchmark.engine.plan import plan_episodes
 
 SETTINGS = (*TINY, "policy.width=32", "policy.num_inference_steps=1", "training.learning_rate=3e-3")
 STEPS = ("training.steps=250", "training.validate_every=125", "training.warmup_steps=20")

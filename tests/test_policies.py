@@ -12,8 +12,8 @@ import pytest
 from toy import TOY, toy_store
 
 import policies
-from benchmark.plan import plan_episodes, plan_from_seeds
-from benchmark.rollout import RolloutOptions, rollout
+from benchmark.engine.plan import plan_episodes, plan_from_seeds
+from benchmark.engine.rollout import RolloutOptions, rollout
 from envs.pool import make_pool
 from envs.schema import Interface, ManigymError
 from policies.base import Policy, TrainablePolicy

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmark.records import EpisodeRecord, RunFolder
+from benchmark.results.records import EpisodeRecord, RunFolder
 from envs.schema import ManigymError
 
 CONFIG = {"policy": "uniform", "seed": 0}

@@ -13,10 +13,10 @@ from toy import TOY
 
 import policies
 from benchmark.config import RunSettings
+from benchmark.engine.plan import plan_episodes
+from benchmark.engine.rollout import RolloutOptions, rollout
 from benchmark.evaluate import Evaluation, evaluate
-from benchmark.plan import plan_episodes
-from benchmark.records import EpisodeRecord, RunFolder
-from benchmark.rollout import RolloutOptions, rollout
+from benchmark.results.records import EpisodeRecord, RunFolder
 from envs.episode import EpisodeRunner
 from envs.make import Workers, make_env
 from envs.pool import Failure, make_pool

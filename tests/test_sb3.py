@@ -11,7 +11,7 @@ from gymnasium import spaces
 from toy import TOY, bench
 
 import policies
-from benchmark.leaderboard import read_rows
+from benchmark.results.leaderboard import read_rows
 from envs.make import make_env
 from envs.schema import ManigymError, flatten
 

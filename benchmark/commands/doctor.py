@@ -11,7 +11,7 @@ import platform
 from tabulate import tabulate
 
 from benchmark.progress import note
-from benchmark.provenance import code_version, machine, package_versions
+from benchmark.results.provenance import code_version, machine, package_versions
 from envs import CARDS, SIMULATORS
 from envs.gl import select_backend
 from envs.isolation.child import Order

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmark.commands.arguments import DEFAULT_OUT
-from benchmark.leaderboard import read_rows, table
+from benchmark.results.leaderboard import read_rows, table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,10 +19,10 @@ from benchmark.claim import claimed
 from benchmark.commands.arguments import add_common, add_settings, positive, workers
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
-from benchmark.leaderboard import append_row, read_rows, table
 from benchmark.pipeline import Recipe, trained
-from benchmark.provenance import config_hash
-from benchmark.records import RunFolder
+from benchmark.results.leaderboard import append_row, read_rows, table
+from benchmark.results.provenance import config_hash
+from benchmark.results.records import RunFolder
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose
 from envs.schema import ManigymError

@@ -21,7 +21,7 @@ import torch
 from benchmark.config import TrainingSettings
 from benchmark.data.windows import Windows
 from benchmark.progress import progress
-from benchmark.provenance import available_cores
+from benchmark.results.provenance import available_cores
 from benchmark.training.metric_log import MetricLog
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy

@@ -13,7 +13,7 @@ from benchmark.config import DataSettings, TrainingSettings
 from benchmark.data.splits import Split, split_episodes
 from benchmark.data.store import TrajectoryStore
 from benchmark.data.windows import Windows
-from benchmark.provenance import code_version
+from benchmark.results.provenance import code_version
 from benchmark.training.bc import fit
 from envs.schema import Interface, ManigymError
 from policies.base import TrainablePolicy

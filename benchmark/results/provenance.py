@@ -49,7 +49,7 @@ def _version(name: str) -> str:
 @cache
 def code_version() -> str:
     """Package version and, in a git checkout, its commit (``+dirty`` with uncommitted changes)."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(benchmark.__file__).resolve().parent.parent
     if not (root / ".git").exists():  # installed, perhaps below somebody else's repository
         return benchmark.__version__
     try:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from tabulate import tabulate
 
 from benchmark.metrics import mean, percentile, wilson_interval
-from benchmark.records import EpisodeRecord, drop_cut_line
+from benchmark.results.records import EpisodeRecord, drop_cut_line
 from envs.schema import ManigymError
 
 

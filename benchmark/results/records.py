@@ -16,7 +16,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from benchmark.rollout import Outcome
+from benchmark.engine.rollout import Outcome
 from envs.schema import ManigymError
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.chunking import Executor, History
-from benchmark.plan import PlannedEpisode
+from benchmark.engine.chunking import Executor, History
+from benchmark.engine.plan import PlannedEpisode
 from envs.episode import EpisodeSummary, Reply
 from envs.pool import Failure, Pool
 from envs.schema import ManigymError
@@ -25,7 +25,7 @@ from policies.base import Policy
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """``execute``, ``ensemble``: see :class:`benchmark.chunking.Executor`. ``record`` keeps
+    """``execute``, ``ensemble``: see :class:`benchmark.engine.chunking.Executor`. ``record`` keeps
     trajectories; ``film`` the number of episodes (lowest indices) whose pictures are kept."""
 
     execute: int | None = None

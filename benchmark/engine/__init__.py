@@ -1,0 +1,1 @@
+"""Episodes: planned, run with a policy, chunk by chunk."""

@@ -1,0 +1,1 @@
+"""What a run leaves behind: records, rows, where they came from."""
