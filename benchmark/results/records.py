@@ -103,21 +103,8 @@ class RunFolder:
         drop_cut_line(self._records)
 
     def records(self) -> list[EpisodeRecord]:
-        """Finished episodes, by task and index; an episode that was tried twice counts once, the
-        later try (a retried error)."""
-        if not self._records.exists():
-            return []
-        found: dict[tuple[str, int], EpisodeRecord] = {}
-        for number, line in enumerate(self._records.read_text().splitlines(), 1):
-            try:
-                record = EpisodeRecord.from_json(line)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ManigymError(
-                    f"{self._records} line {number} is not an episode record ({error}); "
-                    "restore the file or remove the line to run that episode again"
-                ) from None
-            found[record.env, record.episode] = record
-        return [found[key] for key in sorted(found)]
+        """Finished episodes: see :func:`read_records`."""
+        return read_records(self.path)
 
     def append(self, record: EpisodeRecord) -> None:
         with self._records.open("a") as file:
@@ -131,6 +118,42 @@ class RunFolder:
                 f"{record.env} episode {record.episode} seed {record.seed}: {record.error}\n"
                 f"{details}\n"
             )
+
+
+def read_records(run: Path) -> list[EpisodeRecord]:
+    """Finished episodes of a run's folder, by task and index; none where there is no file.
+
+    An episode that was tried twice counts once, the later try (a retried error).
+    """
+    file = run / "episodes.jsonl"
+    if not file.exists():
+        return []
+    found: dict[tuple[str, int], EpisodeRecord] = {}
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        try:
+            record = EpisodeRecord.from_json(line)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ManigymError(
+                f"{file} line {number} is not an episode record ({error}); "
+                "restore the file or remove the line to run that episode again"
+            ) from None
+        found[record.env, record.episode] = record
+    return [found[key] for key in sorted(found)]
+
+
+def find_run(out: Path, name: str) -> Path:
+    """The folder of a run: a path, or a name (or its unambiguous beginning or end) below ``out``."""
+    if (Path(name) / "config.yaml").is_file():
+        return Path(name)
+    runs = sorted(file.parent for file in out.glob("*/config.yaml"))
+    found = [run for run in runs if run.name == name] or [
+        run for run in runs if run.name.startswith(name) or run.name.endswith(name)
+    ]
+    if len(found) == 1:
+        return found[0]
+    problem = f"{name!r} fits {len(found)} runs" if found else f"no run {name!r}"
+    known = ", ".join(run.name for run in (found or runs)) or "none"
+    raise ManigymError(f"{problem} below {out}; there are: {known}")
 
 
 def drop_cut_line(path: Path) -> None:
