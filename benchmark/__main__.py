@@ -22,6 +22,8 @@ COMMANDS = {
     "run": "evaluate policies, write the leaderboard (trains first where there is no checkpoint)",
     "collect": "record expert demonstrations",
     "train": "behaviour cloning from demonstrations",
+    "compare": "two runs, episode by episode: which policy is better, and how sure is that",
+    "plan": "how many episodes a question needs",
     "leaderboard": "print leaderboard.csv as a table or Markdown",
     "convert": "robomimic HDF5 to a trajectory store and back",
     "list": "environments and policies",

@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from benchmark.statistics.intervals import INTERVALS
 from envs.schema import ManigymError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -21,14 +22,32 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass
 class RunSettings:
-    """``run.*``: how chunks are executed (``engine.chunking``) and how many films are kept."""
+    """``run.*``: how chunks are executed (``engine.chunking``), what is kept and how it is counted.
+
+    ``videos``: films of the first episodes. ``batch``: most episodes that share a call of the
+    policy, where that keeps every bit (``engine.inference``). ``interval``: of ``INTERVALS``.
+    ``stop_rate``: end a task as soon as its success rate is known to differ from this one.
+    ``allow_unrepeatable``: run a policy whose answers depend on more than its episode.
+    """
 
     execute: int | None = None
     ensemble: str | None = None
     videos: int = 2
+    batch: int = 32
+    interval: str = "wilson"
+    confidence: float = 0.95
+    stop_rate: float | None = None
+    allow_unrepeatable: bool = False
 
     def __post_init__(self) -> None:
-        _at_least("run", self, {"videos": 0})
+        _at_least("run", self, {"videos": 0, "batch": 1})
+        if self.interval not in INTERVALS:
+            known = ", ".join(INTERVALS)
+            raise ManigymError(f"run.interval must be one of {known}; got {self.interval!r}")
+        for name in ("confidence", "stop_rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise ManigymError(f"run.{name} must lie between 0 and 1, got {value}")
 
 
 @dataclass

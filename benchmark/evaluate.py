@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from benchmark.config import RunSettings
-from benchmark.engine.plan import SEED_RULE, PlannedEpisode, plan_episodes, plan_from_seeds
-from benchmark.engine.rollout import Outcome, RolloutOptions, rollout
+from benchmark.engine import inference
+from benchmark.engine.latency import Delays, LatencySettings, parse_delay
+from benchmark.engine.perturbations import PerturbationSettings, Perturber
+from benchmark.engine.plan import (
+    SEED_RULE,
+    PlannedEpisode,
+    Split,
+    plan_episodes,
+    plan_from_seeds,
+)
+from benchmark.engine.rollout import Lateness, Outcome, RolloutOptions, rollout
 from benchmark.progress import note, progress
-from benchmark.results.leaderboard import Row, outcome_figures
-from benchmark.results.provenance import code_version, file_hash, machine, now, slug
+from benchmark.results import conditions
+from benchmark.results.provenance import file_hash, slug
 from benchmark.results.records import EpisodeRecord, RunFolder
+from benchmark.statistics.sequential import Stopping
 from benchmark.video import write_video
 from envs import card
 from envs.make import Workers
 from envs.pool import Pool, make_pool
+from envs.schema import Protocol
 from policies.base import Policy
 
 TRIES = 2  # an episode that ended in an error is tried once more
@@ -26,7 +38,10 @@ TRIES = 2  # an episode that ended in an error is tried once more
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A policy, a task, and how many episodes from which seed."""
+    """A policy, a task, and how many episodes from which seed.
+
+    ``selection``: how the checkpoint was chosen, in words.
+    """
 
     env: str
     policy: Policy
@@ -37,6 +52,10 @@ class Evaluation:
     settings: RunSettings
     env_options: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = None
+    selection: str = ""
+    split: Split = "test"
+    latency: LatencySettings = field(default_factory=LatencySettings)
+    perturb: PerturbationSettings = field(default_factory=PerturbationSettings)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -44,11 +63,27 @@ class Evaluation:
         spec = self.policy.spec
         return {**spec.env_options, **self.env_options, "observations": spec.observations}
 
+    @property
+    def protocol(self) -> Protocol:
+        """How the task is run and scored."""
+        return card(self.env).protocol(self.options.get("protocol"))
+
+    @property
+    def delays(self) -> Delays:
+        """How long the policy thinks, in ticks of this task."""
+        return parse_delay(self.latency.delay, self.protocol.control_hz)
+
+    @property
+    def stopping(self) -> Stopping | None:
+        """The rule that may end the run early."""
+        rate = self.settings.stop_rate
+        return None if rate is None else Stopping(rate, self.settings.confidence)
+
     def resolved(self) -> dict[str, Any]:
         """Everything that determines the outcomes, defaults filled in, as plain data."""
         spec, config = self.policy.spec, getattr(self.policy, "config", None)
         return {
-            "protocol": asdict(card(self.env).protocol(self.options.get("protocol"))),
+            "protocol": asdict(self.protocol),
             "env_options": self.options,
             "seed_rule": self.seed_rule,
             "n_obs": spec.n_obs,
@@ -63,59 +98,124 @@ class Evaluation:
         return SEED_RULE if self.policy.reset_seeds() is None else "recorded"
 
     def plan(self) -> list[PlannedEpisode]:
+        """Every episode, before a stopping rule."""
         seeds = self.policy.reset_seeds()
         if seeds is not None:
             return plan_from_seeds(self.env, seeds[: self.episodes])
-        return plan_episodes(self.env, "test", self.episodes, self.seed)
+        return plan_episodes(self.env, self.split, self.episodes, self.seed)
+
+
+def counted(job: Evaluation, records: Sequence[EpisodeRecord]) -> list[PlannedEpisode]:
+    """The plan up to where the stopping rule ended it, judged in the order of the plan.
+
+    Only an unbroken beginning of the plan is judged, so the end does not depend on which episodes
+    happened to finish first.
+    """
+    plan, stopping = job.plan(), job.stopping
+    if stopping is None:
+        return plan
+    done = {(r.episode, r.seed): r for r in records if r.env == job.env}
+    outcomes: list[bool] = []
+    positions: list[int] = []
+    for position, episode in enumerate(plan):
+        record = done.get((episode.index, episode.seed))
+        if record is None:
+            break
+        if record.status == "ok":
+            outcomes.append(bool(record.success))
+            positions.append(position)
+    end = stopping.stop_at(outcomes)
+    return plan if end is None else plan[: positions[end - 1] + 1]
 
 
 def missing_episodes(job: Evaluation, folder: RunFolder) -> list[PlannedEpisode]:
-    """Planned episodes without a good record."""
-    done = {(r.episode, r.seed) for r in folder.records() if r.env == job.env and r.status == "ok"}
-    return [e for e in job.plan() if (e.index, e.seed) not in done]
+    """Counted episodes without a good record."""
+    records = folder.records()
+    done = {(r.episode, r.seed) for r in records if r.env == job.env and r.status == "ok"}
+    return [e for e in counted(job, records) if (e.index, e.seed) not in done]
 
 
-def evaluate(job: Evaluation, folder: RunFolder) -> Row:
-    """Run what is missing in ``folder`` and return the row of the whole plan."""
-    started, ran = perf_counter(), 0
-    options = RolloutOptions(job.settings.execute, job.settings.ensemble, film=job.settings.videos)
+def evaluate(job: Evaluation, folder: RunFolder) -> float | None:
+    """Run what is missing in ``folder``; episodes per hour, ``None`` where nothing was missing."""
     missing, planned = missing_episodes(job, folder), len(job.plan())
-    if missing:
-        workers = replace(job.workers, count=min(job.workers.count, len(missing)))
-        workers = replace(workers, logs=folder.path / "logs")
-        spec = job.policy.spec
-        with (
-            make_pool(job.env, job.options, workers, chunk=spec.n_action, n_obs=spec.n_obs) as pool,
-            progress(planned, planned - len(missing), job.env, "ep") as bar,
-        ):
-            started = perf_counter()
-            for _ in range(TRIES):
-                todo = missing_episodes(job, folder)
-                rollout(pool, job.policy, todo, _recorder(job, folder, bar, pool), options)
-                ran += len(todo)
-    return _row(job, folder, ran / (perf_counter() - started) * 3600 if ran else None)
+    if not missing:
+        return None
+    workers = replace(
+        job.workers, count=min(job.workers.count, len(missing)), logs=folder.path / "logs"
+    )
+    ran = 0
+    with (
+        opened(job, workers) as (pool, options),
+        progress(planned, planned - len(missing), job.env, "ep") as bar,
+    ):
+        found = conditions.conditions(pool, job.policy, options.inference.describe())
+        scribe = _Scribe(job, folder, pool.place, conditions.store(folder.path, found), bar)
+        started = perf_counter()
+        for _ in range(TRIES):
+            todo = missing_episodes(job, folder)
+            rollout(pool, job.policy, todo, scribe.record, options, scribe.enough)
+            ran += scribe.written()
+    return 3600 * ran / (perf_counter() - started)
 
 
-def _recorder(
-    job: Evaluation, folder: RunFolder, bar: Any, pool: Pool
-) -> Callable[[Outcome], None]:
-    good = [r for r in folder.records() if r.env == job.env and r.status == "ok"]
-    tally = {"successes": sum(bool(r.success) for r in good), "episodes": len(good)}
+@contextmanager
+def opened(job: Evaluation, workers: Workers) -> Iterator[tuple[Pool, RolloutOptions]]:
+    """The pool of a job and how episodes run in it, with the policy tried on it."""
+    spec, settings = job.policy.spec, job.settings
+    delays = job.delays
+    late = Lateness(job.latency, delays, card(job.env).action) if delays.most else None
+    options = RolloutOptions(
+        settings.execute, settings.ensemble, film=settings.videos, lateness=late
+    )
+    frames = spec.n_obs + job.perturb.stale_frames
+    chunk = options.longest(spec.n_action)
+    with make_pool(job.env, job.options, workers, chunk=chunk, n_obs=frames) as pool:
+        found = inference.probe(job.policy, pool, job.plan(), min(pool.size, settings.batch))
+        if not found.repeatable and not settings.allow_unrepeatable:
+            raise inference.refuse(job.policy)
+        perturber = Perturber(job.perturb, pool.interface) if job.perturb.active else None
+        yield pool, replace(options, inference=found, perturber=perturber)
 
-    def record(outcome: Outcome) -> None:
-        film = _film(job, folder, outcome)
-        entry = EpisodeRecord.of(outcome, pool.place, pool.versions, film)
-        folder.append(entry)
+
+class _Scribe:
+    """Writes what comes out of the engine, shows how it goes, and says when it is enough."""
+
+    def __init__(
+        self, job: Evaluation, folder: RunFolder, place: str, circumstances: str, bar: Any
+    ) -> None:
+        self._job, self._folder, self._bar = job, folder, bar
+        self._place, self._conditions = place, circumstances
+        good = [r for r in folder.records() if r.env == job.env and r.status == "ok"]
+        self._successes, self._episodes = sum(bool(r.success) for r in good), len(good)
+        self._records = folder.records()
+        self._written = 0
+
+    def record(self, outcome: Outcome) -> None:
+        """The trace and the film first: a record speaks of files that are there."""
+        trace = self._folder.write_trace(outcome)
+        film = _film(self._job, self._folder, outcome)
+        entry = EpisodeRecord.of(outcome, self._place, self._conditions, trace, film)
+        self._folder.append(entry)
+        self._records.append(entry)
+        self._written += 1
         if outcome.failure is not None:
-            folder.log_error(entry, outcome.failure.details)
-            note(f"{job.env} episode {entry.episode}: {entry.error}")
+            self._folder.log_error(entry, outcome.failure.details)
+            note(f"{entry.env} episode {entry.episode}: {entry.error}")
             return
-        tally["successes"] += bool(entry.success)
-        tally["episodes"] += 1
-        bar.update()
-        bar.set_postfix(success=f"{tally['successes']}/{tally['episodes']}", refresh=False)
+        self._successes += bool(entry.success)
+        self._episodes += 1
+        self._bar.update()
+        self._bar.set_postfix(success=f"{self._successes}/{self._episodes}", refresh=False)
 
-    return record
+    def written(self) -> int:
+        """Episodes since the last time of asking."""
+        count, self._written = self._written, 0
+        return count
+
+    def enough(self) -> bool:
+        """Whether the stopping rule has decided."""
+        job = self._job
+        return job.stopping is not None and len(counted(job, self._records)) < len(job.plan())
 
 
 def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:
@@ -125,42 +225,5 @@ def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:
     if summary is None or not summary.frames:
         return None
     name = f"videos/{slug(job.env)}-{outcome.episode.index:04d}.mp4"
-    rate = card(job.env).protocol(job.options.get("protocol")).control_hz
-    write_video(folder.path / name, summary.frames, rate)
+    write_video(folder.path / name, summary.frames, job.protocol.control_hz)
     return name
-
-
-def _row(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
-    task = card(job.env)
-    planned = {(e.env, e.index, e.seed) for e in job.plan()}
-    records = [r for r in folder.records() if (r.env, r.episode, r.seed) in planned]
-    described = job.policy.describe()
-    return Row(
-        env=job.env,
-        policy=job.policy_name,
-        protocol=task.protocol(job.options.get("protocol")).name,
-        **outcome_figures(records),
-        episodes_per_hour=round(per_hour, 1) if per_hour else None,
-        nfe=described.get("nfe"),
-        train_episodes=described.get("train_episodes"),
-        seed=job.seed,
-        seed_rule=job.seed_rule,
-        workers=job.workers.count,
-        isolation=_distinct(r.isolation for r in records),
-        checkpoint=str(job.checkpoint or ""),
-        checkpoint_sha256=file_hash(job.checkpoint) if job.checkpoint else "",
-        simulator=task.simulator,
-        simulator_version=_distinct(r.versions for r in records),
-        asset_source=task.asset_source,
-        render_profile=str(job.options.get("render_profile", "fast")),
-        config_hash=folder.path.name.rsplit("-", 1)[-1],
-        code_version=code_version(),
-        machine=machine(),
-        date=now(),
-        run=folder.path.name,
-    )
-
-
-def _distinct(values: Iterable[str]) -> str:
-    """One value; several when a run was continued elsewhere."""
-    return " | ".join(sorted(set(values)))

@@ -17,14 +17,18 @@ import numpy as np
 from envs.base import ManipEnv
 from envs.schema import FlatObservation, ManigymError, flatten
 
+LINK = 8  # bytes of the chained state hash kept per step
+
 
 @dataclass
 class EpisodeSummary:
     """What an episode came to. Hashes chain over every step: all states, all actions.
 
-    ``trajectory``: when recorded, ``obs/<key>`` (T, ...), ``action`` (T, A), ``reward`` (T,) and
-    ``sim_state`` (T, D), each before the action of its step. ``frames``: the film, uint8
-    (H, W, 3) each.
+    ``actions``: float32 (T, A) as they were asked for; ``state_chain``: uint8 (T + 1, 8), the first
+    bytes of the chained hash after the reset and after every step, so that two executions can be
+    compared step by step. ``trajectory``: when recorded, ``obs/<key>`` (T, ...), ``action`` (T, A),
+    ``reward`` (T,) and ``sim_state`` (T, D), each before the action of its step. ``frames``: the
+    film, uint8 (H, W, 3) each.
     """
 
     success: bool
@@ -33,6 +37,8 @@ class EpisodeSummary:
     state_hash: str
     action_hash: str
     sim_seconds: float
+    actions: np.ndarray
+    state_chain: np.ndarray
     trajectory: dict[str, np.ndarray] | None = None
     frames: list[np.ndarray] = field(default_factory=list)
     film_problem: str = ""
@@ -85,6 +91,8 @@ class EpisodeRunner:
         self._track = track
         self._states, self._actions = (hashlib.blake2b(digest_size=16) for _ in range(2))
         self._rewards: list[float] = []
+        self._executed: list[np.ndarray] = []
+        self._chain: list[bytes] = []
         self._rows: list[dict[str, Any]] | None = [] if record else None
         self._frames: list[np.ndarray] = []
         self._film, self._film_problem = film, ""
@@ -123,11 +131,13 @@ class EpisodeRunner:
 
     def _note_action(self, action: np.ndarray) -> None:
         if self._track:
-            self._actions.update(np.asarray(action, np.float32).tobytes())
+            self._executed.append(np.array(action, np.float32))
+            self._actions.update(self._executed[-1].tobytes())
 
     def _note_state(self) -> None:
         if self._track:
             self._states.update(self.env.state_bytes())
+            self._chain.append(self._states.digest()[:LINK])
         if self._film:
             self._shoot()
 
@@ -160,6 +170,8 @@ class EpisodeRunner:
             state_hash=self._states.hexdigest(),
             action_hash=self._actions.hexdigest(),
             sim_seconds=self._seconds,
+            actions=np.stack(self._executed),
+            state_chain=np.frombuffer(b"".join(self._chain), np.uint8).reshape(-1, LINK),
             trajectory=trajectory,
             frames=self._frames,
             film_problem=self._film_problem,

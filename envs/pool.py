@@ -50,6 +50,11 @@ class Pool:
         self.interface, self.versions = links[0].interface, links[0].versions
         self._asked: set[int] = set()
 
+    def fingerprint(self) -> dict[str, str]:
+        """What the simulator is made of: see :func:`envs.fingerprint.fingerprint`."""
+        found: dict[str, str] = self.links[0].call("fingerprint")
+        return found
+
     def reset(self, slot: int, seed: int, record: bool = False, film: bool = False) -> None:
         """Ask a slot to start the episode of ``seed``."""
         self._post(slot, reset_request(seed, track=True, record=record, film=film))

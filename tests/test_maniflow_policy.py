@@ -99,10 +99,18 @@ def test_an_episode_depends_on_itself_only():
     assert len(np.unique(together[:, 0, 0])) == 4
 
 
-def test_rows_evaluated_together_agree_to_rounding():
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
+def test_a_row_has_the_same_bits_in_every_batch(count):
     policy = made()
-    batched = policy.with_options({"rows_per_call": 3})
-    np.testing.assert_allclose(act(batched, [0, 1, 2, 3]), act(policy, [0, 1, 2, 3]), atol=1e-5)
+    alone = np.concatenate([act(policy, [i]) for i in range(count)])
+    assert np.array_equal(act(policy, list(range(count))), alone)
+
+
+def test_a_fixed_number_of_rows_is_filled_up():
+    policy = made()
+    filled = policy.with_options({"rows_per_call": 3})
+    np.testing.assert_allclose(act(filled, [0, 1, 2, 3]), act(policy, [0, 1, 2, 3]), atol=1e-5)
+    assert np.array_equal(act(filled, [0, 1, 2, 3])[3], act(filled, [3])[0])
 
 
 def test_noise_goes_on_through_the_episode_and_starts_again_with_it():
@@ -123,7 +131,7 @@ def test_executed_steps_start_at_the_current_one():
     predicted = long._predict(
         {k: v[:1] for k, v in batch_of(STATE, 8)["obs"].items()},
         torch.randn(5, 2, generator=torch.Generator().manual_seed(0))[None],
-        slice(0, 1),
+        np.arange(1),
     )
     expected = predicted[0, 1:4].clamp(-1, 1).numpy()
     assert np.array_equal(act(long, [0])[0], expected)

@@ -27,7 +27,7 @@ def record(episode, status="ok", **fields):
         "policy_ms": [0.5],
         "sim_seconds": 0.1,
         "isolation": "in_process",
-        "versions": "python=3.11.7 mujoco=3.9.0",
+        "conditions": "0123456789ab",
     }
     return EpisodeRecord(**(values | fields))
 
@@ -65,8 +65,9 @@ def test_a_foreign_line_is_named(tmp_path, line):
     folder.append(record(0))
     with (tmp_path / "episodes.jsonl").open("a") as file:
         file.write(line + "\n")
+    folder.append(record(1))
     with pytest.raises(ManigymError, match="line 2 is not an episode record"):
-        folder.records()
+        RunFolder(tmp_path, CONFIG).records()
 
 
 def test_the_later_try_counts(tmp_path):

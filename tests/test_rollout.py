@@ -17,6 +17,7 @@ from benchmark.engine.plan import plan_episodes
 from benchmark.engine.rollout import RolloutOptions, rollout
 from benchmark.evaluate import Evaluation, evaluate
 from benchmark.results.records import EpisodeRecord, RunFolder
+from benchmark.rows import row_of
 from envs.episode import EpisodeRunner
 from envs.make import Workers, make_env
 from envs.pool import Failure, make_pool
@@ -156,11 +157,15 @@ def break_episode(monkeypatch, seed, times):
     monkeypatch.setattr(ToyEnv, "_advance", advance)
 
 
+def evaluated(job, folder):
+    return row_of(job, folder, evaluate(job, folder))
+
+
 def test_a_failed_episode_is_recorded_and_tried_again(monkeypatch, evaluation, tmp_path):
-    expected = evaluate(evaluation, RunFolder(tmp_path / "whole", {}))
+    expected = evaluated(evaluation, RunFolder(tmp_path / "whole", {}))
     break_episode(monkeypatch, PLAN[2].seed, times=1)
     folder = RunFolder(tmp_path / "broken", {})
-    row = evaluate(evaluation, folder)
+    row = evaluated(evaluation, folder)
     lines = (tmp_path / "broken" / "episodes.jsonl").read_text().splitlines()
     errors = [r for r in map(EpisodeRecord.from_json, lines) if r.status == "error"]
     assert [(r.episode, r.success, r.error) for r in errors] == [
@@ -175,8 +180,9 @@ def test_an_episode_that_always_fails_is_not_counted_as_a_failure(
     monkeypatch, evaluation, tmp_path
 ):
     break_episode(monkeypatch, PLAN[2].seed, times=9)
-    row = evaluate(evaluation, RunFolder(tmp_path, {}))
+    row = evaluated(evaluation, RunFolder(tmp_path, {}))
     assert (row.episodes, row.errors, row.low, row.high) == (3, 1, 0.0, 0.5615)
+    assert (row.rate_errors_fail, row.rate_errors_succeed) == (0.0, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ import policies
 from benchmark.claim import claimed
 from benchmark.commands.arguments import add_common, add_settings, positive, workers
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
-from benchmark.evaluate import Evaluation, evaluate, missing_episodes
+from benchmark.engine.latency import LatencySettings
+from benchmark.engine.perturbations import PerturbationSettings
+from benchmark.evaluate import Evaluation, counted, evaluate, missing_episodes
 from benchmark.pipeline import Recipe, trained
 from benchmark.results.leaderboard import append_row, read_rows, table
 from benchmark.results.provenance import config_hash
 from benchmark.results.records import RunFolder
+from benchmark.rows import row_of
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose
 from envs.schema import ManigymError
@@ -41,13 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--demonstrations", type=positive, metavar="N", help="expert episodes, when training first"
     )
+    parser.add_argument(
+        "--split",
+        choices=("test", "validation"),
+        default="test",
+        help="which start states; tune on validation, report test (default)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="run finished episodes again")
     add_common(parser)
     add_settings(
         parser,
         "policy (the policy's own), env (options of gymnasium.make), "
-        "run (execute, ensemble, videos), "
-        "training and data (when training first)",
+        "run (execute, ensemble, videos, interval, stop_rate, ...), latency (delay, mode, lead), "
+        "perturb (drop_frames, camera_noise, ...), training and data (when training first)",
     )
 
 
@@ -62,6 +72,8 @@ def main(args: argparse.Namespace) -> int:
         raise ManigymError(f"{extra} is for training first; with --checkpoint nothing is trained")
     kinds = {
         "run": RunSettings,
+        "latency": LatencySettings,
+        "perturb": PerturbationSettings,
         "env": None,
         "policy": None,
         "training": TrainingSettings,
@@ -89,8 +101,11 @@ def _evaluate_all(args: argparse.Namespace, jobs: list[Evaluation], folder: RunF
             f"{folder.path} already holds this run ({args.episodes} episodes per task); "
             "--episodes adds more, --overwrite runs it again, --out writes elsewhere"
         )
+    if folder.mended:
+        print(f"the last record was damaged and is run again: {folder.path / 'damaged.jsonl'}")
     for job in unfinished:
-        append_row(board, evaluate(job, folder))
+        per_hour = evaluate(job, folder)
+        append_row(board, row_of(job, folder, per_hour))
     rows = [_row_of(board, job, folder) for job in jobs]
     print(f"\n{table(rows)}\n\n{board}   records and films: {folder.path}")
     errors = sum(int(row["errors"]) for row in rows)
@@ -112,19 +127,24 @@ def quick_suite() -> list[str]:
 def _row_of(board: Path, job: Evaluation, folder: RunFolder) -> dict[str, str]:
     """The newest row of this run, task and number of episodes; empty where there is none."""
     rows = read_rows(board) if board.exists() else []
-    planned, key = len(job.plan()), (folder.path.name, job.env)
-    mine = [row for row in rows if (row["run"], row["env"]) == key]
-    found = [row for row in mine if int(row["episodes"]) + int(row["errors"]) == planned]
+    key = (folder.path.name, job.env, str(len(counted(job, folder.records()))))
+    stops = job.stopping is not None
+    found = [
+        row
+        for row in rows
+        if (row["run"], row["env"], str(int(row["episodes"]) + int(row["errors"]))) == key
+        and bool(row["stopping"]) == stops
+    ]
     return found[-1] if found else {}
 
 
 def _job(
     args: argparse.Namespace, policy_class: type[Policy], settings: Mapping[str, Any], env_id: str
 ) -> Evaluation:
-    checkpoint = args.checkpoint
+    checkpoint, selection = args.checkpoint, "given" if args.checkpoint else ""
     options = settings["policy"]
     if checkpoint is None and issubclass(policy_class, TrainablePolicy):
-        checkpoint = _train_first(args, policy_class, env_id)
+        checkpoint, selection = _train_first(args, policy_class, env_id), "last of training"
         options = {k: v for k, v in options.items() if k in policy_class.inference_keys}
     return Evaluation(
         env=env_id,
@@ -136,6 +156,10 @@ def _job(
         settings=settings["run"],
         env_options=settings["env"],
         checkpoint=checkpoint,
+        selection=selection,
+        split=args.split,
+        latency=settings["latency"],
+        perturb=settings["perturb"],
     )
 
 
@@ -169,7 +193,10 @@ def _resolved(
         "policy": args.policy,
         "policy_options": settings["policy"],
         "seed": args.seed,
+        "split": args.split,
         "execute": settings["run"].execute,
         "ensemble": settings["run"].ensemble,
+        "latency": {**asdict(settings["latency"]), **jobs[0].delays.identity},
+        "perturb": asdict(settings["perturb"]),
         "tasks": {job.env: job.resolved() for job in jobs},
     }

@@ -18,6 +18,7 @@ Split = Literal["demonstrations", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("demonstrations", "validation", "test")
 _RANDOM_BITS = 50  # with 2 bits of split below 2**53: exact in JSON and spreadsheets
 SEED_RULE = "seedsequence-v1"
+STREAMS = ("latency", "perturbations")  # beside the policy's own; a new one is appended
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class PlannedEpisode:
     index: int
     seed: int
     policy_seed: int
+
+    def generator(self, stream: str) -> np.random.Generator:
+        """A stream of this episode alone: one of ``STREAMS``."""
+        key = (STREAMS.index(stream),)  # a spawn key: trailing zeros of the entropy do not count
+        return np.random.default_rng(np.random.SeedSequence(self.policy_seed, spawn_key=key))
 
 
 def plan_episodes(env: str, split: Split, count: int, root_seed: int) -> list[PlannedEpisode]:

@@ -1,8 +1,9 @@
 """The only loop that steps environments with a policy.
 
-Each slot of the pool works through one episode at a time. A policy is asked for one episode at a
-time as well, so its answer cannot depend on which other episodes happen to be waiting: results are
-the same for any number of workers.
+Each slot of the pool works through one episode at a time. Everything that an episode needs (the
+policy's state, its history, its delays and disturbances) belongs to that episode, and episodes
+share a call of the policy only where that was shown to keep every bit (``engine.inference``): so
+results are the same for any number of workers.
 """
 
 from __future__ import annotations
@@ -11,16 +12,28 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmark.engine.chunking import Executor, History
+from benchmark.engine.inference import ALONE, Inference, stacked
+from benchmark.engine.latency import Delays, LateExecutor, LatencySettings
+from benchmark.engine.perturbations import Perturber
 from benchmark.engine.plan import PlannedEpisode
 from envs.episode import EpisodeSummary, Reply
 from envs.pool import Failure, Pool
-from envs.schema import ManigymError
+from envs.schema import ActionSpec, ManigymError
 from policies.base import Policy
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """The simulator moves on while the policy thinks: how, for how long, and what idling is."""
+
+    settings: LatencySettings
+    delays: Delays
+    action: ActionSpec
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,17 @@ class RolloutOptions:
     ensemble: str | None = None
     record: bool = False
     film: int = 0
+    inference: Inference = ALONE
+    lateness: Lateness | None = None
+    perturber: Perturber | None = None
+
+    def longest(self, n_action: int) -> int:
+        """Most actions that one request can hold."""
+        if self.lateness is None:
+            return n_action
+        late = self.lateness
+        executor = LateExecutor(n_action, self.execute, late.settings, late.action)
+        return executor.longest(late.delays.most)
 
 
 DEFAULTS = RolloutOptions()
@@ -39,12 +63,17 @@ DEFAULTS = RolloutOptions()
 
 @dataclass
 class Outcome:
-    """An episode that ended: with a ``summary``, or with a ``failure`` of harness or simulator."""
+    """An episode that ended: with a ``summary``, or with a ``failure`` of harness or simulator.
+
+    ``policy_seconds``: duration of each call; one that served several episodes counts in full in
+    each of them, as that is how long each had to wait. ``delays``: ticks drawn, with lateness.
+    """
 
     episode: PlannedEpisode
     summary: EpisodeSummary | None
     failure: Failure | None
     policy_seconds: list[float] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
 
 
 class _Running:
@@ -53,23 +82,37 @@ class _Running:
     def __init__(
         self, episode: PlannedEpisode, policy: Policy, pool: Pool, options: RolloutOptions
     ) -> None:
-        self.episode = episode
-        self.seconds: list[float] = []
-        self._policy = policy
-        self._history = History(policy.spec.n_obs)
-        self._executor = Executor(policy.spec.n_action, options.execute, options.ensemble)
-        self._shape = (policy.spec.n_action, pool.interface.action_size)
-        self._state: Any = policy.start(pool.interface, [episode.policy_seed])[0]
+        self.episode, self.seconds = episode, list[float]()
+        self.delays: list[int] = []
+        n_action, spec = policy.spec.n_action, policy.spec
+        self._shape = (n_action, pool.interface.action_size)
+        self.state: Any = policy.start(pool.interface, [episode.policy_seed])[0]
+        self._history = History(spec.n_obs)
+        self._executor = Executor(n_action, options.execute, options.ensemble)
+        self._perturber = options.perturber and options.perturber.start(
+            episode.generator("perturbations")
+        )
+        if late := options.lateness:
+            self._late = LateExecutor(n_action, options.execute, late.settings, late.action)
+            self._clock = episode.generator("latency")
+        self._lateness = options.lateness
 
-    def answer(self, reply: Reply) -> np.ndarray:
-        """The actions (k, A) that follow these observations."""
-        self._history.extend(reply.observations)
-        started = perf_counter()
-        window = {key: value[None] for key, value in self._history.window().items()}
-        chunk = self._policy.act(window, [self._state])[0]
-        self.seconds.append(perf_counter() - started)
+    def window(self, reply: Reply) -> dict[str, np.ndarray]:
+        """What the policy sees next, key -> (O, ...)."""
+        frames = reply.observations
+        self._history.extend(self._perturber.frames(frames) if self._perturber else frames)
+        return self._history.window()
+
+    def actions(self, chunk: np.ndarray, seconds: float) -> np.ndarray:
+        """The actions (k, A) to execute now, given the policy's answer (K, A)."""
+        self.seconds.append(seconds)
         self._check(chunk)
-        return self._executor.next_actions(chunk)
+        if self._lateness is None:
+            actions = self._executor.next_actions(chunk)
+        else:
+            self.delays.append(self._lateness.delays.draw(self._clock) if self.delays else 0)
+            actions = self._late.next_actions(chunk, self.delays[-1])
+        return self._perturber.actions(actions) if self._perturber else actions
 
     def _check(self, chunk: np.ndarray) -> None:
         """A bad answer ends the run: as an error of the episode it would not count against it."""
@@ -81,23 +124,31 @@ class _Running:
             )
 
 
+class _Question(NamedTuple):
+    slot: int
+    episode: _Running
+    window: dict[str, np.ndarray]
+
+
 def rollout(
     pool: Pool,
     policy: Policy,
     episodes: Sequence[PlannedEpisode],
     on_end: Callable[[Outcome], None],
     options: RolloutOptions = DEFAULTS,
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run every episode once and hand each outcome to ``on_end`` as it comes, in any order.
 
     An exception inside the environment costs that episode; one inside the policy is a defect of
-    the policy and ends the run.
+    the policy and ends the run. No further episode is begun once ``enough`` says so.
     """
     waiting = deque(episodes)
     running: dict[int, _Running] = {}
+    look = policy.spec.n_obs + (options.perturber.extra_frames if options.perturber else 0)
 
     def begin(slot: int) -> None:
-        if waiting:
+        if waiting and not enough():
             episode = waiting.popleft()
             running[slot] = _Running(episode, policy, pool, options)
             pool.reset(slot, episode.seed, options.record, episode.index < options.film)
@@ -105,15 +156,37 @@ def rollout(
     for slot in range(pool.size):
         begin(slot)
     while running:
+        questions: list[_Question] = []
         for slot, reply in pool.wait():
             current = running[slot]
-            if isinstance(reply, Failure):
-                outcome = Outcome(current.episode, None, reply, current.seconds)
-            elif reply.summary is not None:
-                outcome = Outcome(current.episode, reply.summary, None, current.seconds)
-            else:
-                pool.run(slot, current.answer(reply), policy.spec.n_obs)
+            if isinstance(reply, Reply) and reply.summary is None:
+                questions.append(_Question(slot, current, current.window(reply)))
                 continue
             del running[slot]
-            on_end(outcome)
+            on_end(_outcome(current, reply))
             begin(slot)
+        for cut in options.inference.groups(len(questions)):
+            for question, actions in _answer(policy, questions[cut]):
+                pool.run(question.slot, actions, look)
+
+
+def _outcome(ended: _Running, reply: Reply | Failure) -> Outcome:
+    failure = reply if isinstance(reply, Failure) else None
+    summary = None if isinstance(reply, Failure) else reply.summary
+    return Outcome(ended.episode, summary, failure, ended.seconds, ended.delays)
+
+
+def _answer(policy: Policy, questions: Sequence[_Question]) -> list[tuple[_Question, np.ndarray]]:
+    """One call of the policy for these episodes."""
+    started = perf_counter()
+    batch = stacked([q.window for q in questions])
+    chunks = policy.act(batch, [q.episode.state for q in questions])
+    seconds = perf_counter() - started
+    if len(chunks) != len(questions):
+        raise ManigymError(
+            f"the policy answered {len(chunks)} chunks to {len(questions)} observations; expected "
+            "float32 (B, K, A) with one row per observation"
+        )
+    return [
+        (q, q.episode.actions(chunk, seconds)) for q, chunk in zip(questions, chunks, strict=True)
+    ]

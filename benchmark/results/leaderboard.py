@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,8 +14,11 @@ from typing import Any
 from filelock import FileLock
 from tabulate import tabulate
 
-from benchmark.metrics import mean, percentile, wilson_interval
-from benchmark.results.records import EpisodeRecord, drop_cut_line
+from benchmark.results.files import append_whole, drop_cut_line
+from benchmark.results.records import EpisodeRecord
+from benchmark.statistics.descriptive import mean, percentile
+from benchmark.statistics.intervals import INTERVALS
+from benchmark.statistics.sequential import confidence_sequence
 from envs.schema import ManigymError
 
 
@@ -21,18 +26,30 @@ from envs.schema import ManigymError
 class Row:
     """A line of the leaderboard. Rates are of episodes that ran; ``errors`` are counted apart.
 
-    ``low``, ``high``: 95 % Wilson interval of ``success_rate``. Empty cells: not measured.
+    ``low``, ``high``: ends of the ``interval`` of ``success_rate`` (``wilson 95 %``; after a
+    sequential stop a confidence sequence). ``rate_errors_fail``, ``rate_errors_succeed``: the rate
+    if every error had been a failure, or a success. ``stopping``: the rule that ended the run
+    early, if there was one. ``selection``: how the checkpoint was chosen. ``conditions``: names of
+    files in the run's folder. ``records_sha256``: of the first ``records_bytes`` of
+    ``episodes.jsonl``; ``row_sha256``: of all other cells. Empty cells: not measured.
     """
 
     env: str
     policy: str
     protocol: str
+    split: str
+    latency: str
+    perturbation: str
     episodes: int
     successes: int
     errors: int
     success_rate: float | None
     low: float
     high: float
+    interval: str
+    rate_errors_fail: float | None
+    rate_errors_succeed: float | None
+    stopping: str
     mean_return: float | None
     mean_steps: float | None
     episodes_per_hour: float | None
@@ -44,18 +61,31 @@ class Row:
     seed_rule: str
     workers: int
     isolation: str
+    inference: str
     checkpoint: str
     checkpoint_sha256: str
+    selection: str
     train_episodes: int | None
     simulator: str
     simulator_version: str
+    simulator_files: str
     asset_source: str
     render_profile: str
     config_hash: str
     code_version: str
+    code_hash: str
+    conditions: str
     machine: str
     date: str
     run: str
+    records_bytes: int
+    records_sha256: str
+    row_sha256: str = ""
+
+    def cells(self) -> dict[str, str]:
+        """The line as text, sealed."""
+        texts = {name: "" if value is None else str(value) for name, value in asdict(self).items()}
+        return texts | {"row_sha256": seal(texts)}
 
 
 COLUMNS = tuple(f.name for f in fields(Row))
@@ -63,35 +93,55 @@ SHOWN = {
     "env": "environment",
     "policy": "policy",
     "protocol": "protocol",
+    "latency": "latency",
+    "perturbation": "perturbation",
     "successes": "successes",
     "episodes": "episodes",
     "errors": "errors",
     "success_rate": "rate",
-    "low": "low 95 %",
-    "high": "high 95 %",
+    "low": "low",
+    "high": "high",
+    "interval": "interval",
     "mean_steps": "mean steps",
     "nfe": "NFE",
     "train_episodes": "demos",
     "policy_ms_p50": "policy ms",
     "run": "run",
 }
+OPTIONAL = ("latency", "perturbation", "errors", "nfe", "train_episodes")  # shown where any has one
 
 
-def outcome_figures(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
-    """The columns that follow from episode records alone."""
+def seal(cells: Mapping[str, str]) -> str:
+    """sha256 over every cell but ``row_sha256`` itself."""
+    others = [[name, cells[name]] for name in COLUMNS if name != "row_sha256"]
+    return hashlib.sha256(json.dumps(others).encode()).hexdigest()
+
+
+def outcome_figures(
+    records: Sequence[EpisodeRecord], interval: str = "wilson", confidence: float = 0.95
+) -> dict[str, Any]:
+    """The columns that follow from episode records alone.
+
+    ``interval``: a name of :data:`benchmark.statistics.intervals.INTERVALS`, or ``sequence``.
+    """
     good = [r for r in records if r.status == "ok"]
-    successes = sum(bool(r.success) for r in good)
-    low, high = wilson_interval(successes, len(good))
+    successes, tried = sum(bool(r.success) for r in good), len(records)
+    errors = tried - len(good)
+    estimate = confidence_sequence if interval == "sequence" else INTERVALS[interval]
+    low, high = estimate(successes, len(good), confidence)
     policy_ms = [ms for r in good for ms in r.policy_ms]
     sim_seconds = sum(r.sim_seconds or 0.0 for r in good)
     steps = [r.steps or 0 for r in good]
     return {
         "episodes": len(good),
         "successes": successes,
-        "errors": len(records) - len(good),
+        "errors": errors,
         "success_rate": _rounded(successes / len(good), 4) if good else None,
         "low": _rounded(low, 4),
         "high": _rounded(high, 4),
+        "interval": f"{interval} {100 * confidence:g} %",
+        "rate_errors_fail": _rounded(successes / tried, 4) if tried else None,
+        "rate_errors_succeed": _rounded((successes + errors) / tried, 4) if tried else None,
         "mean_return": _rounded(mean([r.total_reward or 0.0 for r in good]), 4),
         "mean_steps": _rounded(mean(steps), 1),
         "env_steps_per_second": _rounded(sum(steps) / sim_seconds, 1) if sim_seconds else None,
@@ -105,15 +155,20 @@ def append_row(path: Path, row: Row) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         drop_cut_line(path)
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-        if path.exists() and path.stat().st_size:
+        there = path.exists() and path.stat().st_size
+        if there:
             read_rows(path)  # refuses other columns
-        else:
-            writer.writeheader()
-        writer.writerow(asdict(row))
-        with path.open("a", newline="") as file:
-            file.write(buffer.getvalue())
+        append_whole(path, csv_text([row.cells()], header=not there).encode())
+
+
+def csv_text(rows: Sequence[Mapping[str, str]], header: bool = True) -> str:
+    """Rows as they stand in the file."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -144,8 +199,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def table(rows: Sequence[Mapping[str, Any]], style: str = "simple") -> str:
     """A readable table; ``style`` is any of tabulate's, e.g. ``github`` for Markdown."""
-    body = [[_cell(row.get(column)) for column in SHOWN] for row in rows]
-    return tabulate(body, headers=list(SHOWN.values()), tablefmt=style, disable_numparse=True)
+    shown = {c: t for c, t in SHOWN.items() if c not in OPTIONAL or _says_something(rows, c)}
+    body = [[_cell(row.get(column)) for column in shown] for row in rows]
+    return tabulate(body, headers=list(shown.values()), tablefmt=style, disable_numparse=True)
+
+
+def _says_something(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    return any(_cell(row.get(column)) not in ("", "0") for row in rows)
 
 
 def _cell(value: Any) -> str:

@@ -1,23 +1,30 @@
-"""A run on disk: its configuration, one record per episode, its films.
+"""A run on disk: its configuration, one record per episode, their traces, its films.
 
 ``episodes.jsonl`` is appended to as episodes finish, so an interruption loses at most those in
-flight; opening the run again tells which episodes are still to do. A line that was cut short by a
-crash is dropped when the run is opened.
+flight; opening the run again tells which episodes are still to do. Every record carries a digest of
+itself. What a crash left of a last line is put aside when the run is opened.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from benchmark.engine.rollout import Outcome
+from benchmark.results.files import append_whole, write_whole
+from benchmark.results.provenance import slug
+from benchmark.results.traces import Trace, write_trace
 from envs.schema import ManigymError
+
+
+class DamagedRecord(ManigymError):
+    """A line that is not a record, or not the one that was written."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +32,9 @@ class EpisodeRecord:
     """One line of ``episodes.jsonl``.
 
     ``status`` is ``ok`` or ``error`` (harness or simulator failed: ``success`` is null, counted
-    apart, never as a failure of the policy). Hashes chain over all states and all actions.
-    ``isolation`` and ``versions`` tell where the simulator ran: see :class:`envs.pool.Pool`.
+    apart, never as a failure of the policy). Hashes chain over all states and all actions; the
+    ``trace`` file has them step by step. ``isolation``: where the simulator ran; ``conditions``:
+    name of a file that says all else a result could depend on. ``delays``: in control ticks.
     """
 
     env: str
@@ -42,18 +50,30 @@ class EpisodeRecord:
     policy_ms: list[float]
     sim_seconds: float | None
     isolation: str
-    versions: str
+    conditions: str
+    trace: str | None = None
+    trace_sha256: str | None = None
     error: str | None = None
     video: str | None = None
+    delays: list[int] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> tuple[Any, ...]:
+        """What must be the same whoever runs the episode, however: no times, no places."""
+        figures = (self.status, self.success, self.steps, self.total_reward)
+        start = (self.env, self.episode, self.seed, self.policy_seed)
+        return (*start, *figures, self.state_hash, self.action_hash, tuple(self.delays))
 
     @classmethod
     def of(
         cls,
         outcome: Outcome,
         isolation: str,
-        versions: Mapping[str, str],
+        conditions: str,
+        trace: tuple[str, str] | None = None,
         video: str | None = None,
     ) -> EpisodeRecord:
+        """``trace``: name and sha256 of its file."""
         episode, summary = outcome.episode, outcome.summary
         return cls(
             env=episode.env,
@@ -69,48 +89,76 @@ class EpisodeRecord:
             policy_ms=[round(1e3 * s, 3) for s in outcome.policy_seconds],
             sim_seconds=round(summary.sim_seconds, 4) if summary else None,
             isolation=isolation,
-            versions=" ".join(f"{name}={number}" for name, number in versions.items()),
+            conditions=conditions,
+            trace=trace[0] if trace else None,
+            trace_sha256=trace[1] if trace else None,
             error=str(outcome.failure) if outcome.failure else None,
             video=video,
+            delays=outcome.delays,
         )
 
     def to_json(self) -> str:
+        """One line, ending in a digest of the rest."""
         data = asdict(self)
         data["return"] = data.pop("total_reward")
-        return json.dumps(data)
+        return json.dumps(data | {"digest": _digest(data)})
 
     @classmethod
     def from_json(cls, line: str) -> EpisodeRecord:
-        data = json.loads(line)
-        data["total_reward"] = data.pop("return")
-        return cls(**data)
+        """Read :meth:`to_json`'s line; any other raises :class:`DamagedRecord`."""
+        try:
+            data = json.loads(line)
+            digest = data.pop("digest")
+            if digest != _digest(data):
+                raise DamagedRecord("its content does not match its digest")
+            data["total_reward"] = data.pop("return")
+            record = cls(**data)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedRecord(f"{type(error).__name__}: {error}") from None
+        if record.to_json() != line:
+            raise DamagedRecord("it is not written as records are")
+        return record
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    text = json.dumps(data, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 class RunFolder:
-    """``config.yaml``, ``episodes.jsonl``, ``errors.log`` and ``videos/`` of one run."""
+    """``config.yaml``, ``episodes.jsonl``, ``traces/``, ``conditions/``, ``errors.log``, ``logs/``
+    and ``videos/`` of one run; one process at a time writes it (``benchmark.claim``).
+
+    ``mended``: what was found damaged at the end of the records, put aside in ``damaged.jsonl``.
+    """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
         self._records = path / "episodes.jsonl"
         path.mkdir(parents=True, exist_ok=True)
-        text = OmegaConf.to_yaml(OmegaConf.create(dict(config)))
-        file = path / "config.yaml"
-        if file.exists() and file.read_text() != text:
+        text, file = config_text(config), path / "config.yaml"
+        if not file.exists():
+            write_whole(file, text.encode())
+        elif file.read_text() != text:
             raise ManigymError(
                 f"{path} holds a run with another configuration; choose another --out"
             )
-        file.write_text(text)
-        drop_cut_line(self._records)
+        self.mended = _mend(self._records)
 
     def records(self) -> list[EpisodeRecord]:
         """Finished episodes: see :func:`read_records`."""
         return read_records(self.path)
 
     def append(self, record: EpisodeRecord) -> None:
-        with self._records.open("a") as file:
-            file.write(record.to_json() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_whole(self._records, record.to_json().encode() + b"\n")
+
+    def write_trace(self, outcome: Outcome) -> tuple[str, str] | None:
+        """Keep what an episode did; name and sha256 of the file."""
+        if outcome.summary is None:
+            return None
+        name = f"traces/{slug(outcome.episode.env)}-{outcome.episode.index:04d}.npz"
+        trace = Trace(outcome.summary.actions, outcome.summary.state_chain)
+        return name, write_trace(self.path / name, trace)
 
     def log_error(self, record: EpisodeRecord, details: str) -> None:
         with (self.path / "errors.log").open("a") as file:
@@ -120,21 +168,50 @@ class RunFolder:
             )
 
 
+def config_text(config: Mapping[str, Any]) -> str:
+    """``config.yaml`` of a run."""
+    return str(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+
+
+def _mend(path: Path) -> bytes:
+    """Put what a crash left at the end of the records aside; return it.
+
+    Only the last line can have been in the middle of being written. Damage before it is not a
+    crash's doing and is left for a person to look at.
+    """
+    data = path.read_bytes() if path.exists() else b""
+    keep = data.rfind(b"\n") + 1
+    last = data.rfind(b"\n", 0, keep - 1) + 1
+    if keep and keep == len(data):
+        try:
+            EpisodeRecord.from_json(data[last : keep - 1].decode())
+        except (DamagedRecord, UnicodeDecodeError):
+            keep = last
+    cut = data[keep:]
+    if cut:
+        append_whole(path.with_name("damaged.jsonl"), cut + b"\n")
+        write_whole(path, data[:keep])
+    return cut
+
+
 def read_records(run: Path) -> list[EpisodeRecord]:
     """Finished episodes of a run's folder, by task and index; none where there is no file.
 
     An episode that was tried twice counts once, the later try (a retried error).
     """
     file = run / "episodes.jsonl"
-    if not file.exists():
-        return []
+    return parse_records(file.read_bytes(), file) if file.exists() else []
+
+
+def parse_records(content: bytes, file: Path) -> list[EpisodeRecord]:
+    """The records in a (part of a) file; ``file`` is for the message of a damaged one."""
     found: dict[tuple[str, int], EpisodeRecord] = {}
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
-            record = EpisodeRecord.from_json(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ManigymError(
-                f"{file} line {number} is not an episode record ({error}); "
+            record = EpisodeRecord.from_json(line.decode())
+        except (DamagedRecord, UnicodeDecodeError) as problem:
+            raise DamagedRecord(
+                f"{file} line {number} is not an episode record as it was written ({problem}); "
                 "restore the file or remove the line to run that episode again"
             ) from None
         found[record.env, record.episode] = record
@@ -142,7 +219,7 @@ def read_records(run: Path) -> list[EpisodeRecord]:
 
 
 def find_run(out: Path, name: str) -> Path:
-    """The folder of a run: a path, or a name (or its unambiguous beginning or end) below ``out``."""
+    """The folder of a run: a path, or a name below ``out`` (its beginning or end will do)."""
     if (Path(name) / "config.yaml").is_file():
         return Path(name)
     runs = sorted(file.parent for file in out.glob("*/config.yaml"))
@@ -154,13 +231,3 @@ def find_run(out: Path, name: str) -> Path:
     problem = f"{name!r} fits {len(found)} runs" if found else f"no run {name!r}"
     known = ", ".join(run.name for run in (found or runs)) or "none"
     raise ManigymError(f"{problem} below {out}; there are: {known}")
-
-
-def drop_cut_line(path: Path) -> None:
-    """Remove bytes after the last newline, left by a crash in the middle of a write."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    keep = data.rfind(b"\n") + 1
-    if keep < len(data):
-        os.truncate(path, keep)

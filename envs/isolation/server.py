@@ -16,6 +16,7 @@ import numpy as np
 
 from envs.base import ManipEnv
 from envs.episode import EpisodeRunner, Reply
+from envs.fingerprint import fingerprint
 from envs.isolation.memory import OBS, Row
 from envs.schema import ManigymError
 from envs.task_env import Expert
@@ -49,6 +50,7 @@ class EnvServer:
             "restore": self._restore,
             "sim_state": env.sim_state,
             "state_bytes": env.state_bytes,
+            "fingerprint": lambda: fingerprint(env.card.packages),
             "expert": self._new_expert,
             "expert_act": self._expert_act,
         }

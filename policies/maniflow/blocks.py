@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from policies.maniflow.linear import SteadyLinear
+
 KeyValue = tuple[Tensor, Tensor]
 """Keys and values of the context for one block, each (B, heads, L, D)."""
 
@@ -32,8 +34,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = SteadyLinear(width, 3 * width)
+        self.out = SteadyLinear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = split_heads(self.qkv(x), 3, self.heads)
@@ -51,11 +53,11 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int, bias: bool, qk_norm: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.q = nn.Linear(width, width, bias=bias)
-        self.kv = nn.Linear(width, 2 * width, bias=bias)
+        self.q = SteadyLinear(width, width, bias=bias)
+        self.kv = SteadyLinear(width, 2 * width, bias=bias)
         self.q_norm = nn.LayerNorm(width // heads) if qk_norm else nn.Identity()
         self.k_norm = nn.LayerNorm(width // heads) if qk_norm else nn.Identity()
-        self.out = nn.Linear(width, width)
+        self.out = SteadyLinear(width, width)
 
     def key_value(self, context: Tensor) -> KeyValue:
         """Context (B, L, E) -> keys and values (B, heads, L, D)."""
@@ -78,7 +80,9 @@ class Block(nn.Module):
         self.self_attention = SelfAttention(width, heads, dropout)
         self.cross_attention = CrossAttention(width, heads, qkv_bias, qk_norm)
         self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
+            SteadyLinear(width, 4 * width),
+            nn.GELU(approximate="tanh"),
+            SteadyLinear(4 * width, width),
         )
         self.modulation = nn.Linear(width, MODULATIONS * width)
 

@@ -26,7 +26,7 @@ INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call", "device", 
 """What may be changed on a trained policy."""
 
 COUNTS = (
-    *("n_obs", "horizon", "n_action", "num_inference_steps", "rows_per_call", "threads"),
+    *("n_obs", "horizon", "n_action", "num_inference_steps", "threads"),
     *("layers", "width", "heads", "state_size", "points", "denoise_timesteps"),
 )
 """Settings that are whole numbers of at least 1."""
@@ -50,11 +50,11 @@ class ManiFlowConfig:
     n_obs: int = 2
     horizon: int = 10
     n_action: int = 8
-    # Euler steps of one call, and rows of a batch evaluated together. With one row the actions of
-    # an episode are the same bits whatever runs beside it; more are faster on a GPU and agree to
-    # rounding.
+    # Euler steps of one call, and rows the network always sees at once: fewer are filled up. Where
+    # a row's bits depend on the size of its batch (a GPU, several threads), a fixed size lets
+    # episodes share a call all the same. Another size rounds differently; None is as many as asked.
     num_inference_steps: int = 10
-    rows_per_call: int = 1
+    rows_per_call: int | None = None
     # Where a trained policy runs: "auto" is the GPU where there is one.
     device: str = "auto"
     # Torch threads of a CPU: with one, the bits do not depend on the number of cores, and a small
@@ -97,7 +97,8 @@ class ManiFlowConfig:
     def check(self) -> None:
         """Raise for values that cannot work together."""
         check_modalities(self.observations)
-        for name in COUNTS:
+        given = COUNTS if self.rows_per_call is None else (*COUNTS, "rows_per_call")
+        for name in given:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ManigymError(

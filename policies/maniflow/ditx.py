@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from policies.maniflow.blocks import Block, KeyValue
+from policies.maniflow.linear import SteadyLinear
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ class DiTX(nn.Module):
         super().__init__()
         width = config.width
         self.config = config
-        self.action_in = nn.Linear(config.action_size, width)
+        self.action_in = SteadyLinear(config.action_size, width)
         self.position = nn.Parameter(torch.empty(1, config.horizon, width))
-        self.context_in = nn.Linear(config.context_size, width)
+        self.context_in = SteadyLinear(config.context_size, width)
         self.context_position = nn.Parameter(torch.empty(1, config.context_length, width))
         self.time = time_encoder(config.time_size, width)
         self.hop = time_encoder(config.time_size, width)
@@ -93,9 +94,9 @@ class DiTX(nn.Module):
         )
         self.head = nn.Sequential(
             nn.RMSNorm(width, eps=1e-6),
-            nn.Linear(width, width),
+            SteadyLinear(width, width),
             nn.GELU(approximate="tanh"),
-            nn.Linear(width, config.action_size),
+            SteadyLinear(width, config.action_size),
         )
         self.reset_parameters()
 

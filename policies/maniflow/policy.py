@@ -119,18 +119,21 @@ class ManiFlowPolicy(TrainablePolicy):
         self._check_batch(observations, len(states))
         size = (self.config.horizon, self.interface.action_size)
         noise = torch.stack([torch.randn(size, generator=s.generator) for s in states])
-        rows = self.config.rows_per_call
-        starts = range(0, len(states), rows)
-        chunks = [self._predict(observations, noise, slice(at, at + rows)) for at in starts]
+        rows = self.config.rows_per_call or len(states)
+        chunks = [
+            self._predict(observations, noise, np.arange(at, at + rows))
+            for at in range(0, len(states), rows)
+        ]
         first = self.config.n_obs - 1
-        chosen = torch.cat(chunks)[:, first : first + self.config.n_action]
+        chosen = torch.cat(chunks)[: len(states), first : first + self.config.n_action]
         return chosen.clamp(-1, 1).numpy()
 
     @torch.inference_mode()
-    def _predict(self, observations: Observations, noise: Tensor, rows: slice) -> Tensor:
-        """Unnormalised actions (b, H, A) of some rows, on the CPU."""
+    def _predict(self, observations: Observations, noise: Tensor, rows: np.ndarray) -> Tensor:
+        """Unnormalised actions (b, H, A) of b rows, on the CPU; beyond the last it is repeated."""
         network = self.network
         device = network.device
+        rows = rows.clip(max=len(noise) - 1)
         obs = {key: torch.tensor(observations[key][rows], device=device) for key in self.keys}
         actions = sample(
             network.transformer,

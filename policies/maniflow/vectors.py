@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from envs.schema import Interface
+from policies.maniflow.linear import SteadyLinear
 
 VECTORS = ("proprio", "state")
 
@@ -28,7 +29,7 @@ class VectorInput(nn.Module):
 
 def vector_mlp(size: int, width: int) -> nn.Sequential:
     """(..., size) -> (..., width), no activation at the end."""
-    return nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Linear(width, width))
+    return nn.Sequential(SteadyLinear(size, width), nn.ReLU(), SteadyLinear(width, width))
 
 
 class StateEncoder(nn.Module):
