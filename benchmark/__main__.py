@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # Settings may stand anywhere, also right after a list of ids, so they are taken out first.
-    settings = [a for a in arguments if SETTING.match(a)]
-    rest = [a for a in arguments if not SETTING.match(a)]
+    settings = [a for a, before in pairs(arguments) if SETTING.match(a) and before != "--sweep"]
+    rest = [a for a, before in pairs(arguments) if not SETTING.match(a) or before == "--sweep"]
     if problem := _foreign_sibling():
         print(f"error: {problem}", file=sys.stderr)
         return 2
@@ -69,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         full = f"; {getattr(command, 'RESUME', RESUME)}" if error.errno == errno.ENOSPC else ""
         print(f"error: {error}{full}", file=sys.stderr)
         return 1
+
+
+def pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Every argument with the one before it."""
+    return list(zip(arguments, ["", *arguments], strict=False))
 
 
 def _foreign_sibling() -> str:

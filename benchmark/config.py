@@ -76,7 +76,7 @@ class TrainingSettings:
     ``ema_power``: decay at step s is ``1 - (1 + s) ** -ema_power``, at most ``ema_max``.
     ``precision``: ``auto`` is bfloat16 on a GPU and float32 on a CPU. ``threads`` of a CPU: one
     gives the same weights whatever the number of cores and loses little on small networks; 0 is
-    all cores.
+    all cores. ``keep_every``: steps after which a checkpoint of its own is kept, to choose from.
     """
 
     steps: int = 2000
@@ -90,6 +90,7 @@ class TrainingSettings:
     ema_max: float = 0.9999
     validate_every: int = 500
     save_every: int = 500
+    keep_every: int | None = None
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
@@ -97,7 +98,8 @@ class TrainingSettings:
     wandb: bool = False
 
     def __post_init__(self) -> None:
-        counts = dict.fromkeys(("steps", "batch_size", "validate_every", "save_every"), 1)
+        often = ("validate_every", "save_every", "keep_every")
+        counts = dict.fromkeys(("steps", "batch_size", *often), 1)
         lowest = dict.fromkeys(("warmup_steps", "weight_decay", "seed", "threads"), 0)
         _at_least("training", self, counts | lowest)
         for name in ("learning_rate", "gradient_clip", "ema_power"):

@@ -30,7 +30,7 @@ from benchmark.video import write_video
 from envs import card
 from envs.make import Workers
 from envs.pool import Pool, make_pool
-from envs.schema import Protocol
+from envs.schema import ManigymError, Protocol
 from policies.base import Policy
 
 TRIES = 2  # an episode that ended in an error is tried once more
@@ -56,6 +56,13 @@ class Evaluation:
     split: Split = "test"
     latency: LatencySettings = field(default_factory=LatencySettings)
     perturb: PerturbationSettings = field(default_factory=PerturbationSettings)
+
+    def __post_init__(self) -> None:
+        if self.settings.ensemble and self.delays.most:
+            raise ManigymError(
+                f"run.ensemble={self.settings.ensemble} with latency.delay={self.latency.delay}: "
+                "ensembling needs an answer at every step; use one or the other"
+            )
 
     @property
     def options(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse, resolved
@@ -93,4 +95,4 @@ def test_a_missing_file_is_named(tmp_path):
 def test_resolved_is_plain_data():
     found = resolved(parse(KINDS, ["env.horizon=5"]))
     assert found["env"] == {"horizon": 5}
-    assert found["run"] == {"execute": None, "ensemble": None, "videos": 2}
+    assert found["run"] == asdict(RunSettings())

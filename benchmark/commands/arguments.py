@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from envs.isolation.child import DEADLINE
 from envs.isolation.interpreter import ISOLATION
 from envs.make import Workers
+from envs.schema import ManigymError
 
 DEFAULT_OUT = Path("runs")
 
@@ -62,6 +66,35 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 def workers(args: argparse.Namespace) -> Workers:
     """What ``--workers``, ``--isolation`` and ``--deadline`` ask for."""
     return Workers(args.workers, args.isolation, args.deadline)
+
+
+def add_sweep(parser: argparse.ArgumentParser, example: str) -> None:
+    """``--sweep section.key=V1,V2``, which may be given several times."""
+    parser.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="KEY=V1,V2",
+        help=f"once for each value, e.g. --sweep {example}; several: every combination",
+    )
+
+
+def variants(sweeps: Sequence[str]) -> list[list[str]]:
+    """The settings of each combination; one without any where nothing is swept."""
+    choices = []
+    for sweep in sweeps:
+        key, sign, values = sweep.partition("=")
+        if not sign or "." not in key or not values:
+            raise ManigymError(
+                f"--sweep {sweep!r}: write section.key=V1,V2, e.g. latency.delay=0,1,2"
+            )
+        choices.append([f"{key}={value}" for value in _split(values)])
+    return [list(combination) for combination in product(*choices)]
+
+
+def _split(values: str) -> list[str]:
+    """At commas outside of brackets: ``[a,b],[c]`` is two lists."""
+    return re.split(r",(?![^\[]*\])", values)
 
 
 def add_settings(parser: argparse.ArgumentParser, sections: str) -> None:

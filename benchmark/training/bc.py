@@ -99,6 +99,9 @@ def fit(
                     bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
                 if val is not None and (state.step % settings.validate_every == 0 or last):
                     log.write(state.step, **validate(state, val, settings, device))
+                if settings.keep_every and state.step % settings.keep_every == 0:
+                    kept = folder / f"checkpoint-{state.step:06d}.pt"
+                    _ema_policy(state).save(kept, {**record, "step": state.step})
                 if state.step % settings.save_every == 0 and not last:
                     # In this order: a checkpoint without resume.pt beside it is a finished one.
                     state.save(resume)

@@ -1,0 +1,188 @@
+"""From what ``run`` is asked for to evaluations, a run folder and rows.
+
+A trainable policy without a checkpoint is trained first. Of several checkpoints the one with most
+successes on *validation* start states is taken: test episodes choose nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.claim import claimed
+from benchmark.engine.plan import Split
+from benchmark.evaluate import Evaluation, counted, evaluate, missing_episodes
+from benchmark.pipeline import Recipe, trained
+from benchmark.progress import note
+from benchmark.results.leaderboard import append_row, read_rows
+from benchmark.results.provenance import config_hash
+from benchmark.results.records import RunFolder
+from benchmark.rows import row_of
+from envs.make import Workers
+from policies.base import Policy, TrainablePolicy
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run: a policy on some tasks.
+
+    ``settings``: by section, parsed; ``overrides`` the same as text, and ``config_file``, for
+    training. ``checkpoints``: none (train first), one, or several to choose from.
+    """
+
+    policy: str
+    policy_class: type[Policy]
+    envs: tuple[str, ...]
+    settings: Mapping[str, Any]
+    out: Path
+    episodes: int = 50
+    seed: int = 0
+    split: Split = "test"
+    workers: Workers = field(default_factory=Workers)
+    checkpoints: tuple[Path, ...] = ()
+    validation_episodes: int = 20
+    demonstrations: int | None = None
+    overrides: tuple[str, ...] = ()
+    config_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is complete: its folder, its rows by task, and whether anything was new."""
+
+    folder: Path
+    rows: list[dict[str, str]]
+    new: bool
+
+
+def run(request: Request, overwrite: bool = False) -> Finished:
+    """Evaluate what is missing and append the rows that are."""
+    jobs = [evaluation(request, env_id) for env_id in request.envs]
+    config = resolved(request, jobs)
+    path = request.out / f"{request.policy}-{config_hash(config)}"
+    with claimed(path):
+        if overwrite and path.exists():
+            shutil.rmtree(path)
+        return _run_in(RunFolder(path, config), jobs, request.out / "leaderboard.csv")
+
+
+def _run_in(folder: RunFolder, jobs: Sequence[Evaluation], board: Path) -> Finished:
+    if folder.mended:
+        aside = folder.path / "damaged.jsonl"
+        note(f"the last record was damaged; its episode is run again, what was left is in {aside}")
+    unfinished = [
+        job for job in jobs if missing_episodes(job, folder) or not newest_row(board, job, folder)
+    ]
+    for job in unfinished:
+        per_hour = evaluate(job, folder)
+        append_row(board, row_of(job, folder, per_hour))
+    rows = [newest_row(board, job, folder) for job in jobs]
+    return Finished(folder.path, rows, bool(unfinished))
+
+
+def newest_row(board: Path, job: Evaluation, folder: RunFolder) -> dict[str, str]:
+    """The newest row of this run, task and number of episodes; empty where there is none."""
+    rows = read_rows(board) if board.exists() else []
+    wanted = (folder.path.name, job.env, len(counted(job, folder.records())), bool(job.stopping))
+    for row in reversed(rows):
+        episodes = int(row["episodes"]) + int(row["errors"])
+        if (row["run"], row["env"], episodes, bool(row["stopping"])) == wanted:
+            return row
+    return {}
+
+
+def evaluation(request: Request, env_id: str) -> Evaluation:
+    """One task of a request, with its policy ready to act."""
+    checkpoint, selection = _checkpoint(request, env_id)
+    settings, options = request.settings, request.settings["policy"]
+    if issubclass(request.policy_class, TrainablePolicy) and not request.checkpoints:
+        keys = request.policy_class.inference_keys  # the others went into training
+        options = {key: value for key, value in options.items() if key in keys}
+    return Evaluation(
+        env=env_id,
+        policy=request.policy_class.from_options(checkpoint, options),
+        policy_name=request.policy,
+        episodes=request.episodes,
+        seed=request.seed,
+        workers=request.workers,
+        settings=settings["run"],
+        env_options=settings["env"],
+        checkpoint=checkpoint,
+        selection=selection,
+        split=request.split,
+        latency=settings["latency"],
+        perturb=settings["perturb"],
+    )
+
+
+def _checkpoint(request: Request, env_id: str) -> tuple[Path | None, str]:
+    """The weights to use and how they were chosen."""
+    if len(request.checkpoints) > 1:
+        return _selected(request, env_id)
+    if request.checkpoints:
+        return request.checkpoints[0], "given"
+    if issubclass(request.policy_class, TrainablePolicy):
+        return _trained(request, request.policy_class, env_id), "last of training"
+    return None, ""
+
+
+def _selected(request: Request, env_id: str) -> tuple[Path, str]:
+    """Most successes on validation start states; of equals the first that was given."""
+    rows = {}
+    for checkpoint in request.checkpoints:
+        trial = replace(
+            request,
+            envs=(env_id,),
+            checkpoints=(checkpoint,),
+            split="validation",
+            episodes=request.validation_episodes,
+            settings={
+                **request.settings,
+                "run": replace(request.settings["run"], videos=0, stop_rate=None),
+            },
+        )
+        (rows[checkpoint],) = run(trial).rows
+    best = max(rows, key=lambda checkpoint: int(rows[checkpoint]["successes"]))
+    count, episodes = len(rows), request.validation_episodes
+    note(f"{env_id}: {best} is the best of {count} checkpoints on {episodes} validation episodes")
+    return best, f"best of {count} on {episodes} validation episodes"
+
+
+def _trained(request: Request, policy_class: type[TrainablePolicy], env_id: str) -> Path:
+    note(f"no --checkpoint: {request.policy} is trained on {env_id} from expert demonstrations")
+    # The same weights serve every way of running them.
+    inference = tuple(f"policy.{key}=" for key in policy_class.inference_keys)
+    recipe = Recipe(
+        policy=request.policy,
+        policy_class=policy_class,
+        env=env_id,
+        out=request.out,
+        seed=request.seed,
+        workers=request.workers,
+        demonstrations=request.demonstrations,
+        config_file=request.config_file,
+        overrides=[s for s in request.overrides if not s.startswith(inference)],
+    )
+    checkpoint, existed = trained(recipe)
+    note(f"{'found, trained before' if existed else 'trained'}: {checkpoint}")
+    return checkpoint
+
+
+def resolved(request: Request, jobs: Sequence[Evaluation]) -> dict[str, Any]:
+    """What determines the results of a run; its folder is named after the hash."""
+    settings = request.settings
+    return {
+        "policy": request.policy,
+        "policy_options": settings["policy"],
+        "seed": request.seed,
+        "split": request.split,
+        "execute": settings["run"].execute,
+        "ensemble": settings["run"].ensemble,
+        # Of a timing profile the content counts, not the place of the file.
+        "latency": {**asdict(settings["latency"]), **jobs[0].delays.identity},
+        "perturb": asdict(settings["perturb"]),
+        "tasks": {job.env: job.resolved() for job in jobs},
+    }
