@@ -22,11 +22,12 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def append_whole(path: Path, data: bytes) -> None:
     """Add to a file; on the disk when this returns. What a full disk cut short is taken back."""
-    with path.open("ab") as file:
+    with path.open("ab", buffering=0) as file:
         start = file.tell()
+        rest = memoryview(data)
         try:
-            file.write(data)
-            file.flush()
+            while rest:
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
             os.ftruncate(file.fileno(), start)

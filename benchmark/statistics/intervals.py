@@ -36,8 +36,8 @@ def wilson(successes: int, episodes: int, confidence: float = 0.95) -> Interval:
 def jeffreys(successes: int, episodes: int, confidence: float = 0.95) -> Interval:
     """Equal-tailed posterior interval under the prior Beta(1/2, 1/2).
 
-    The ends are 0 without a success and 1 without a failure, as Brown, Cai, DasGupta (2001,
-    section 3.1.2) set them: otherwise coverage goes to zero at the boundary.
+    The ends are 0 without a success and 1 without a failure, as Brown, Cai, DasGupta (2001) set
+    them: otherwise coverage goes to zero at the boundary.
     """
     _check(successes, episodes, confidence)
     tail, failures = (1 - confidence) / 2, episodes - successes

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from scipy.special import bdtr
 
 from benchmark.statistics.intervals import Interval, wilson
@@ -93,12 +92,11 @@ def difference_interval(table: PairedTable, confidence: float = 0.95) -> Interva
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for testing all of them (Holm 1979), in the given order."""
-    count = len(p_values)
-    order = sorted(range(count), key=lambda i: p_values[i])
-    scaled = [min(1.0, (count - rank) * p_values[i]) for rank, i in enumerate(order)]
-    running = np.maximum.accumulate(scaled) if scaled else []
-    adjusted = dict(zip(order, running, strict=True))
-    return [float(adjusted[i]) for i in range(count)]
+    count, adjusted, highest = len(p_values), [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (count - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
 
 
 def _combined(first: float, second: float, correlation: float) -> float:
