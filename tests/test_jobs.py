@@ -1,0 +1,141 @@
+"""What `run` makes of its arguments: sweeps, the choice of a checkpoint, stopping early."""
+
+from __future__ import annotations
+
+import pytest
+from test_records import record
+from toy import TINY, TOY, bench
+
+import policies
+from benchmark.commands.arguments import variants
+from benchmark.config import RunSettings
+from benchmark.evaluate import Evaluation, counted
+from benchmark.results.leaderboard import read_rows
+from benchmark.results.records import read_records
+from envs.make import Workers
+from envs.schema import ManigymError
+
+QUICK = ("--env", TOY, "run.videos=0")
+
+
+def board(out):
+    return read_rows(out / "leaderboard.csv")
+
+
+def test_variants_are_every_combination():
+    assert variants([]) == [[]]
+    assert variants(["a.b=1,2", "c.d=[x,y],[z]"]) == [
+        ["a.b=1", "c.d=[x,y]"],
+        ["a.b=1", "c.d=[z]"],
+        ["a.b=2", "c.d=[x,y]"],
+        ["a.b=2", "c.d=[z]"],
+    ]
+
+
+@pytest.mark.parametrize("sweep", ["a.b", "ab=1,2", "a.b="])
+def test_a_sweep_that_is_none_is_refused(sweep):
+    with pytest.raises(ManigymError, match=r"write section.key=V1,V2"):
+        variants([sweep])
+
+
+def test_a_sweep_gives_a_row_for_each_value(out):
+    sweep = ("--sweep", "latency.delay=0,2", "--sweep", "perturb.action_noise=0,0.5")
+    assert bench("run", "--policy", "expert", *QUICK, "--episodes", 3, *sweep, "--out", out) == 0
+    named = [(row["latency"], row["perturbation"]) for row in board(out)]
+    noise = "action_noise=0.5"
+    assert named == [("", ""), ("", noise), ("hold 2", ""), ("hold 2", noise)]
+    assert len({row["run"] for row in board(out)}) == 4
+    assert bench("run", "--policy", "expert", *QUICK, "--episodes", 3, *sweep, "--out", out) == 2
+
+
+def test_of_several_checkpoints_the_best_on_validation_episodes_is_taken(out):
+    long, short = (
+        (*TINY, "policy.width=32", "policy.layers=2", "training.steps=600"),
+        (*TINY, "training.steps=1"),
+    )
+    train = ("train", "--policy", "maniflow", "--env", TOY, "--demonstrations", 20, "--out", out)
+    for settings in (short, long):
+        assert bench(*train, *settings) == 0
+    files = sorted(out.glob("training/*/checkpoint.pt"), key=lambda f: f.stat().st_mtime)
+    given = ("--checkpoint", *files, "--validation-episodes", 6)
+    assert bench("run", "--policy", "maniflow", *QUICK, *given, "--episodes", 3, "--out", out) == 0
+    *trials, chosen = board(out)
+    assert [row["split"] for row in trials] == ["validation", "validation"]
+    rates = [float(row["success_rate"]) for row in trials]
+    assert rates[0] < rates[1]
+    assert chosen["checkpoint"] == str(files[1])
+    assert chosen["selection"] == "best of 2 on 6 validation episodes"
+    assert (chosen["split"], chosen["episodes"]) == ("test", "3")
+    seeds = [{r.seed for r in read_records(out / row["run"])} for row in board(out)]
+    assert seeds[0] == seeds[1]
+    assert not seeds[0] & seeds[2]
+
+
+def test_training_keeps_checkpoints_to_choose_from(out):
+    train = ("train", "--policy", "maniflow", "--env", TOY, "--demonstrations", 4, "--out", out)
+    assert bench(*train, *TINY, "training.steps=7", "training.keep_every=3") == 0
+    kept = sorted(f.name for f in out.glob("training/*/checkpoint*.pt"))
+    assert kept == ["checkpoint-000003.pt", "checkpoint-000006.pt", "checkpoint.pt"]
+
+
+def job(episodes, **settings):
+    policy = policies.get("uniform").from_options(None, {})
+    run = RunSettings(videos=0, **settings)
+    return Evaluation(TOY, policy, "uniform", episodes, 0, Workers(1), run)
+
+
+def finished(plan, outcomes):
+    return [
+        record(e.index, env=TOY, seed=e.seed, status=status, success=status == "ok" and success)
+        for e, (status, success) in zip(plan, outcomes, strict=False)
+    ]
+
+
+def test_a_stopping_rule_judges_the_unbroken_beginning_of_the_plan():
+    stopped = job(30, stop_rate=0.5)
+    plan = stopped.plan()
+    failures = finished(plan, [("ok", False)] * 30)
+    end = len(counted(stopped, failures))
+    assert 5 < end < 30
+    assert len(counted(stopped, failures[: end - 1])) == 30
+    assert len(counted(stopped, failures[:2] + failures[3:])) == 30  # the third is not known yet
+    assert counted(stopped, failures[::-1]) == plan[:end]
+    assert len(counted(job(30), failures)) == 30
+
+
+def test_errors_are_no_outcomes_for_a_stopping_rule():
+    stopped = job(30, stop_rate=0.5)
+    mixed = finished(stopped.plan(), [("error", None)] * 3 + [("ok", False)] * 27)
+    clean = finished(stopped.plan(), [("ok", False)] * 30)
+    assert len(counted(stopped, mixed)) == len(counted(stopped, clean)) + 3
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_a_stopped_run_is_the_same_for_any_number_of_workers(out, workers):
+    stop = ("run", "--policy", "expert", *QUICK, "--episodes", 60, "run.stop_rate=0.5")
+    noise = ("perturb.action_noise=0.3",)
+    assert bench(*stop, *noise, "--out", out / "1") == 0
+    assert bench(*stop, *noise, "--out", out / "n", "--workers", workers) == 0
+    (alone,), (several,) = board(out / "1"), board(out / "n")
+    same = ("episodes", "successes", "low", "high", "interval", "stopping", "mean_return")
+    assert [alone[c] for c in same] == [several[c] for c in same]
+    assert alone["stopping"].startswith("rate against 0.5 at 95 %: decided after ")
+    assert alone["interval"] == "sequence 95 %"
+    assert int(alone["episodes"]) < 60
+    assert bench(*stop, *noise, "--out", out / "1") == 2  # complete
+    assert bench(*stop[:-1], *noise, "--out", out / "1") == 0  # the rest of the plan
+    assert [row["episodes"] for row in board(out / "1")] == [alone["episodes"], "60"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "columns"),
+    [
+        (("run.interval=jeffreys",), {"interval": "jeffreys 95 %", "low": "0.0"}),
+        (("run.interval=exact", "run.confidence=0.9"), {"interval": "exact 90 %"}),
+    ],
+)
+def test_intervals_on_request(out, settings, columns):
+    run = ("run", "--policy", "uniform", *QUICK, "--episodes", 3, *settings, "--out", out)
+    assert bench(*run) == 0
+    (row,) = board(out)
+    assert {name: row[name] for name in columns} == columns
