@@ -26,7 +26,8 @@ class RunSettings:
 
     ``videos``: films of the first episodes. ``batch``: most episodes that share a call of the
     policy, where that keeps every bit (``engine.inference``). ``interval``: of ``INTERVALS``.
-    ``stop_rate``: end a task as soon as its success rate is known to differ from this one.
+    ``stop_rate``: end a task as soon as its success rate is known to differ from this one;
+    ``stop_against``: as soon as it is known to differ from an earlier run's on the same seeds.
     ``allow_unrepeatable``: run a policy whose answers depend on more than its episode.
     """
 
@@ -37,6 +38,7 @@ class RunSettings:
     interval: str = "wilson"
     confidence: float = 0.95
     stop_rate: float | None = None
+    stop_against: str | None = None
     allow_unrepeatable: bool = False
 
     def __post_init__(self) -> None:
@@ -44,6 +46,8 @@ class RunSettings:
         if self.interval not in INTERVALS:
             known = ", ".join(INTERVALS)
             raise ManigymError(f"run.interval must be one of {known}; got {self.interval!r}")
+        if self.stop_rate is not None and self.stop_against is not None:
+            raise ManigymError("run.stop_rate and run.stop_against are two rules; give one")
         for name in ("confidence", "stop_rate"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1:

@@ -25,7 +25,7 @@ from benchmark.progress import note, progress
 from benchmark.results import conditions
 from benchmark.results.provenance import file_hash, slug
 from benchmark.results.records import EpisodeRecord, RunFolder
-from benchmark.statistics.sequential import Stopping
+from benchmark.stopping import StoppingRule
 from benchmark.video import write_video
 from envs import card
 from envs.make import Workers
@@ -56,6 +56,7 @@ class Evaluation:
     split: Split = "test"
     latency: LatencySettings = field(default_factory=LatencySettings)
     perturb: PerturbationSettings = field(default_factory=PerturbationSettings)
+    stopping: StoppingRule | None = None
 
     def __post_init__(self) -> None:
         if self.settings.ensemble and self.delays.most:
@@ -79,12 +80,6 @@ class Evaluation:
     def delays(self) -> Delays:
         """How long the policy thinks, in ticks of this task."""
         return parse_delay(self.latency.delay, self.protocol.control_hz)
-
-    @property
-    def stopping(self) -> Stopping | None:
-        """The rule that may end the run early."""
-        rate = self.settings.stop_rate
-        return None if rate is None else Stopping(rate, self.settings.confidence)
 
     def resolved(self) -> dict[str, Any]:
         """Everything that determines the outcomes, defaults filled in, as plain data."""
@@ -113,26 +108,9 @@ class Evaluation:
 
 
 def counted(job: Evaluation, records: Sequence[EpisodeRecord]) -> list[PlannedEpisode]:
-    """The plan up to where the stopping rule ended it, judged in the order of the plan.
-
-    Only an unbroken beginning of the plan is judged, so the end does not depend on which episodes
-    happened to finish first.
-    """
-    plan, stopping = job.plan(), job.stopping
-    if stopping is None:
-        return plan
-    done = {(r.episode, r.seed): r for r in records if r.env == job.env}
-    outcomes: list[bool] = []
-    positions: list[int] = []
-    for position, episode in enumerate(plan):
-        record = done.get((episode.index, episode.seed))
-        if record is None:
-            break
-        if record.status == "ok":
-            outcomes.append(bool(record.success))
-            positions.append(position)
-    end = stopping.stop_at(outcomes)
-    return plan if end is None else plan[: positions[end - 1] + 1]
+    """The plan, up to where a stopping rule has ended it."""
+    plan = job.plan()
+    return plan[: job.stopping.end(plan, records)] if job.stopping else plan
 
 
 def missing_episodes(job: Evaluation, folder: RunFolder) -> list[PlannedEpisode]:
@@ -221,8 +199,8 @@ class _Scribe:
 
     def enough(self) -> bool:
         """Whether the stopping rule has decided."""
-        job = self._job
-        return job.stopping is not None and len(counted(job, self._records)) < len(job.plan())
+        rule = self._job.stopping
+        return rule is not None and rule.end(self._job.plan(), self._records) is not None
 
 
 def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:

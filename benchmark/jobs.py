@@ -21,6 +21,7 @@ from benchmark.results.leaderboard import append_row, read_rows
 from benchmark.results.provenance import config_hash
 from benchmark.results.records import RunFolder
 from benchmark.rows import row_of
+from benchmark.stopping import stopping_rule
 from envs.make import Workers
 from policies.base import Policy, TrainablePolicy
 
@@ -115,6 +116,7 @@ def evaluation(request: Request, env_id: str) -> Evaluation:
         split=request.split,
         latency=settings["latency"],
         perturb=settings["perturb"],
+        stopping=stopping_rule(env_id, settings["run"], request.out),
     )
 
 
@@ -141,7 +143,9 @@ def _selected(request: Request, env_id: str) -> tuple[Path, str]:
             episodes=request.validation_episodes,
             settings={
                 **request.settings,
-                "run": replace(request.settings["run"], videos=0, stop_rate=None),
+                "run": replace(
+                    request.settings["run"], videos=0, stop_rate=None, stop_against=None
+                ),
             },
         )
         (rows[checkpoint],) = run(trial).rows

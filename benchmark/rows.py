@@ -73,13 +73,8 @@ def counted_records(job: Evaluation, folder: RunFolder) -> list[EpisodeRecord]:
 
 
 def _stopping(job: Evaluation, records: list[EpisodeRecord]) -> str:
-    rule = job.stopping
-    if rule is None:
-        return ""
-    planned, good = len(job.plan()), [r for r in records if r.status == "ok"]
-    decided = rule.stop_at([bool(r.success) for r in good]) is not None
-    result = f"decided after {len(good)} of {planned}" if decided else f"undecided in {planned}"
-    return f"rate against {rule.rate:g} at {100 * rule.confidence:g} %: {result}"
+    plan = job.plan()
+    return job.stopping.describe(len(plan), job.stopping.end(plan, records)) if job.stopping else ""
 
 
 def distinct(values: Iterable[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from test_records import record
 from toy import TINY, TOY, bench
@@ -12,6 +14,7 @@ from benchmark.config import RunSettings
 from benchmark.evaluate import Evaluation, counted
 from benchmark.results.leaderboard import read_rows
 from benchmark.results.records import read_records
+from benchmark.stopping import stopping_rule
 from envs.make import Workers
 from envs.schema import ManigymError
 
@@ -81,7 +84,8 @@ def test_training_keeps_checkpoints_to_choose_from(out):
 def job(episodes, **settings):
     policy = policies.get("uniform").from_options(None, {})
     run = RunSettings(videos=0, **settings)
-    return Evaluation(TOY, policy, "uniform", episodes, 0, Workers(1), run)
+    rule = stopping_rule(TOY, run, Path())
+    return Evaluation(TOY, policy, "uniform", episodes, 0, Workers(1), run, stopping=rule)
 
 
 def finished(plan, outcomes):
@@ -125,6 +129,21 @@ def test_a_stopped_run_is_the_same_for_any_number_of_workers(out, workers):
     assert bench(*stop, *noise, "--out", out / "1") == 2  # complete
     assert bench(*stop[:-1], *noise, "--out", out / "1") == 0  # the rest of the plan
     assert [row["episodes"] for row in board(out / "1")] == [alone["episodes"], "60"]
+
+
+def test_stopping_against_an_earlier_run_looks_at_different_outcomes_only(out):
+    run = ("run", *QUICK, "--episodes", 60, "--out", out)
+    assert bench(*run, "--policy", "expert") == 0
+    (expert,) = board(out)
+    against = f"run.stop_against={expert['run']}"
+    assert bench(*run, "--policy", "uniform", against) == 0
+    row = board(out)[-1]
+    name, _, result = row["stopping"].partition(": ")
+    assert name == f"against {expert['run']} at 95 %"
+    assert result == f"decided after {row['episodes']} of 60"
+    # All outcomes differ in one direction: evidence 2 ** n / (n + 1) passes 20 at n = 8.
+    assert row["episodes"] == "8"
+    assert bench(*run, "--policy", "uniform", "run.stop_against=nobody") == 2
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,9 @@ def report(comparison: RunComparison, verdict: Verdict) -> str:
         *_over_tasks(verdict),
         *(_identical(comparison.tasks) if comparison.same_name else []),
         verdict.sentence,
+        f"Evidence that holds however often the runs were looked at: {verdict.evidence:.3g} "
+        f"({1 / (1 - verdict.confidence):.3g} and more: a difference at "
+        f"{100 * (1 - verdict.confidence):.3g} %; below 1: none).",
     ]
     return "\n\n".join(parts)
 

@@ -17,6 +17,7 @@ from benchmark.statistics.paired import (
     pooled,
 )
 from benchmark.statistics.power import Comparison, detectable_difference, paired_episodes
+from benchmark.statistics.sequential import evidence
 from benchmark.statistics.suite import (
     Estimate,
     average_difference,
@@ -46,7 +47,8 @@ class TaskFigures:
 class Verdict:
     """``these``: mean difference B - A over these tasks; ``like_these``: over tasks like these.
 
-    ``p``: exact McNemar test over the episodes of all tasks. ``sentence`` concludes a difference
+    ``p``: exact McNemar test over the episodes of all tasks; ``evidence``: e-value for the same
+    question, valid however often the runs were looked at. ``sentence`` concludes a difference
     only where ``these`` excludes zero and ``p`` is below ``1 - confidence``: both, so either may
     veto.
     """
@@ -55,6 +57,7 @@ class Verdict:
     these: Estimate
     like_these: Estimate | None
     p: float
+    evidence: float
     confidence: float
     sentence: str
 
@@ -70,13 +73,15 @@ def judge(comparison: RunComparison, confidence: float, interval: IntervalOfRate
         _figures(task, p, confidence, interval)
         for task, p in zip(comparison.paired, adjusted, strict=True)
     ]
-    these, p = average_difference(tables, confidence), mcnemar(pooled(tables))
+    these, whole = average_difference(tables, confidence), pooled(tables)
+    p, different = mcnemar(whole), whole.only_a + whole.only_b
     several = len(tables) > 1
     return Verdict(
         tasks,
         these,
         average_difference_over_tasks(tables, confidence) if several else None,
         p,
+        evidence(whole.only_b, different, 0.5),
         confidence,
         _under(comparison.rules) + _sentence(tables, these, p, confidence),
     )
