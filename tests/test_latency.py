@@ -143,7 +143,7 @@ def test_settings_from_the_command_line():
 
 def test_text_of_a_row():
     overlap = LatencySettings("uniform:1:4", "overlap", 2)
-    assert overlap.describe(parse_delay("uniform:1:4", 20.0)) == "overlap lead=2 uniform:1:4"
+    assert overlap.describe(parse_delay("uniform:1:4", 20.0)) == "overlap(lead=2) uniform:1:4"
     assert LatencySettings("3").describe(parse_delay("3", 20.0)) == "hold 3"
     assert LatencySettings().describe(parse_delay("0", 20.0)) == ""
 

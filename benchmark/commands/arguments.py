@@ -37,12 +37,17 @@ def _at_least(lowest: int, text: str) -> int:
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """``--out``, ``--seed``, ``--workers``, ``--isolation``, ``--deadline``."""
-    parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
-    )
+    """``--seed``, and what :func:`add_places` adds."""
     parser.add_argument(
         "--seed", type=natural, default=0, help="root of every random stream (default 0)"
+    )
+    add_places(parser)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """``--out``, ``--workers``, ``--isolation``, ``--deadline``."""
+    parser.add_argument(
+        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
     )
     parser.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="simulator processes (default 1)"

@@ -55,11 +55,11 @@ class LatencySettings:
             )
 
     def describe(self, delays: Delays) -> str:
-        """Text for a result's row: ``hold 3``, ``overlap lead=4 uniform:1:4``; empty without."""
+        """Text for a result's row: ``hold 3``, ``overlap(lead=4) uniform:1:4``; empty without."""
         if delays.most == 0:
             return ""
-        lead = f"lead={self.lead} " if self.lead else ""
-        return f"{self.mode} {lead}{delays.name}"
+        lead = f"(lead={self.lead})" if self.lead else ""
+        return f"{self.mode}{lead} {delays.name}"
 
 
 @dataclass(frozen=True)

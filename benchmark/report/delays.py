@@ -52,7 +52,7 @@ def _series(named: str, members: Sequence[Entry]) -> Series:
 
 
 def mode(row: Row) -> str:
-    """Latency but for its delay: ``overlap lead=4 uniform:1:4`` -> ``overlap lead=4``."""
+    """Latency but for its delay: ``overlap(lead=4) uniform:1:4`` -> ``overlap(lead=4)``."""
     return row.get("latency", "").rpartition(" ")[0]
 
 

@@ -43,21 +43,24 @@ def conditions(pool: Pool, policy: Policy, inference: str) -> dict[str, str]:
 
     ``inference``: how episodes shared calls of the policy.
     """
+    own = {"inference": inference, "policy_code": policy_code(type(policy))}
+    return surroundings(pool) | own | _torch()
+
+
+def surroundings(pool: Pool) -> dict[str, str]:
+    """The part of :func:`conditions` that recorded actions depend on: all but the policy's."""
     simulator = pool.fingerprint()
     return {
         "machine": machine(),
         "platform": f"{platform.system()} {platform.machine()} {' '.join(platform.libc_ver())}",
         "isolation": pool.place,
-        "inference": inference,
         "simulator": " ".join(f"{name}={number}" for name, number in pool.versions.items()),
         "simulator_numpy": simulator["numpy"],
         "simulator_files": simulator["files"],
         "python": platform.python_version(),
         "numpy": package_versions(["numpy"])["numpy"],
-        **_torch(),
         "code_version": code_version(),
         "code": code_hash(),
-        "policy_code": _policy_code(policy),
     }
 
 
@@ -69,7 +72,7 @@ def identity(found: Mapping[str, str]) -> str:
 def store(run: Path, found: Mapping[str, str]) -> str:
     """Keep them in ``conditions/<identity>.json`` of a run; return the identity."""
     name = identity(found)
-    write_whole(run / "conditions" / f"{name}.json", json.dumps(found, indent=1).encode())
+    write_whole(run / "conditions" / f"{name}.json", _content(found))
     return name
 
 
@@ -77,12 +80,17 @@ def read(run: Path, name: str) -> dict[str, str]:
     """What :func:`store` kept; a missing, damaged or changed file raises ``ManigymError``."""
     file = run / "conditions" / f"{name}.json"
     try:
-        found: dict[str, str] = json.loads(file.read_bytes())
+        content = file.read_bytes()
+        found: dict[str, str] = json.loads(content)
     except (OSError, ValueError) as error:
         raise ManigymError(f"{file} cannot be read ({error}); restore it from a copy") from None
-    if identity(found) != name:
-        raise ManigymError(f"{file} was changed: its content is that of {identity(found)}")
+    if identity(found) != name or content != _content(found):
+        raise ManigymError(f"{file} was changed after it was written; restore it from a copy")
     return found
+
+
+def _content(found: Mapping[str, str]) -> bytes:
+    return json.dumps(found, indent=1).encode()
 
 
 def _torch() -> dict[str, str]:
@@ -112,9 +120,9 @@ def code_hash() -> str:
     return total.hexdigest()
 
 
-def _policy_code(policy: Policy) -> str:
+def policy_code(kind: type[Policy]) -> str:
     """The policy's own source file: plugins are not part of :func:`code_hash`."""
     try:
-        return file_hash(Path(inspect.getfile(type(policy))))[:32]
+        return file_hash(Path(inspect.getfile(kind)))[:32]
     except (OSError, TypeError):  # defined in a session
         return "unknown"
