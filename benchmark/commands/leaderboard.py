@@ -15,6 +15,7 @@ from benchmark.report.page import write_page
 from benchmark.report.published import Published, published
 from benchmark.report.published import table as published_table
 from benchmark.report.rows import Row, best_first, newest
+from benchmark.results.averages import averages, averages_table
 from benchmark.results.leaderboard import csv_text, read_rows, table
 from envs import card
 from envs.schema import ManigymError
@@ -83,6 +84,8 @@ def _print(rows: Sequence[Row], results: Sequence[Published], markdown: bool) ->
     style = "github" if markdown else "simple"
     shown = [{k: v.replace("|", "\\|") for k, v in r.items()} for r in rows] if markdown else rows
     print(table(shown, style))
+    if suites := averages(newest(rows)):
+        print(f"\n{averages_table(suites, style)}")
     if results:
         print(f"\nPublished, not run here:\n\n{published_table(results, style)}")
 

@@ -26,6 +26,7 @@ from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.engine.latency import LatencySettings
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.jobs import Finished, Request, run
+from benchmark.results.averages import averages, averages_table
 from benchmark.results.leaderboard import table
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose
@@ -102,7 +103,10 @@ def main(args: argparse.Namespace) -> int:
 def _report(finished: Sequence[Finished], board: Path) -> int:
     rows = [row for one in finished for row in one.rows]
     folders = " ".join(str(one.folder) for one in finished)
-    print(f"\n{table(rows)}\n\n{board}   records and films: {folders}")
+    print(f"\n{table(rows)}")
+    if suites := averages(rows):
+        print(f"\n{averages_table(suites)}")
+    print(f"\n{board}   records and films: {folders}")
     errors = sum(int(row["errors"]) for row in rows)
     if errors:
         print(

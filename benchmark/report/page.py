@@ -14,9 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import benchmark
 from benchmark.report.formats import FILTERS
-from benchmark.report.rows import Row
+from benchmark.report.rows import Row, newest
 from benchmark.report.runs import Film
 from benchmark.report.sections import Section, sections
+from benchmark.results.averages import HEADERS, averages
 
 MEGABYTE = 1_000_000
 COLUMNS = {  # of the table; numbers sort as such, the largest first
@@ -75,6 +76,8 @@ def render(found: Sequence[Section], rows: Sequence[Row], films: dict[Film, Show
         sections=found,
         films=films,
         rows=rows,
+        suites=averages(newest(rows)),
+        suite_headers=HEADERS,
         columns=COLUMNS,
         newest=max((row["date"] for row in rows), default=""),
         episodes=sum(int(row["episodes"] or 0) for row in rows),
