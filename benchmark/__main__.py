@@ -1,7 +1,7 @@
 """``python -m benchmark``: the command line.
 
-Exit status: 0 done, 1 an operating system problem (disk full) or episodes that ended in an error,
-2 a problem with what was asked, 130 interrupted.
+Exit status: 0 done, 1 an operating system problem (disk full), episodes that ended in an error or a
+check that failed, 2 a problem with what was asked, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -27,8 +27,14 @@ def runs(out):
         ("expert", ["latency.delay=uniform:0:4"], ("hold uniform:0:4", "")),
         (
             "uniform",
-            "policy.n_action=6 run.execute=3 latency.delay=lognormal:2:0.5:6 latency.mode=overlap "
-            "latency.lead=2 perturb.action_noise=0.1".split(),
+            [
+                "policy.n_action=6",
+                "run.execute=3",
+                "latency.delay=lognormal:2:0.5:6",
+                "latency.mode=overlap",
+                "latency.lead=2",
+                "perturb.action_noise=0.1",
+            ],
             ("overlap(lead=2) lognormal:2:0.5:6", "action_noise=0.1"),
         ),
     ],
