@@ -1,0 +1,170 @@
+"""The cells of a leaderboard row, made once more from the run's folder.
+
+What follows from configuration, plan, records and conditions is recomputed here. The rest (date,
+``workers``, ``episodes_per_hour``, where the checkpoint lay and how it was chosen) is protected by
+the row's seal alone; ``nfe`` and ``train_episodes`` are the policy's own words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmark.engine.latency import LatencySettings, parse_delay
+from benchmark.engine.perturbations import PerturbationSettings
+from benchmark.engine.plan import SEED_RULE, PlannedEpisode, plan_episodes
+from benchmark.results import conditions
+from benchmark.results.evidence import Evidence
+from benchmark.results.leaderboard import outcome_figures
+from benchmark.results.records import EpisodeRecord
+from benchmark.statistics.intervals import INTERVALS
+from benchmark.statistics.sequential import Stopping
+from envs.schema import ManigymError
+
+Cells = Mapping[str, str]
+_INTERVAL = re.compile(r"([a-z]+) (\S+) %")
+_STOPPING = re.compile(r"rate against (\S+) at (\S+) %: .* (\d+)")
+FROM_CONDITIONS = {  # column -> key
+    "isolation": "isolation",
+    "inference": "inference",
+    "simulator_version": "simulator",
+    "simulator_files": "simulator_files",
+    "code_version": "code_version",
+    "code_hash": "code",
+    "machine": "machine",
+}
+
+
+def counted(cells: Cells, evidence: Evidence) -> tuple[list[EpisodeRecord], list[str]]:
+    """The records a row counts, from the bytes it was made from, and what is wrong with them.
+
+    A row counts the first ``episodes`` + ``errors`` episodes of the plan.
+    """
+    within = cells["records_bytes"]
+    records = [
+        r
+        for r in evidence.records(int(within) if within.isdecimal() else None)
+        if r.env == cells["env"]
+    ]
+    tried = _tried(cells)
+    if tried is None or tried > len(records):
+        said = f"{cells['episodes']} episodes and {cells['errors']} errors"
+        return records, [f"the row counts {said}, its records are of {len(records)} episodes"]
+    kept = [r for r in records if r.episode < tried]
+    plan, problems = _plan(evidence.config, cells["env"], tried, kept)
+    planned = {e.index: e for e in plan}
+    present = {r.episode for r in kept}
+    problems += [f"episode {i} is missing from the records" for i in planned if i not in present]
+    for record in kept:
+        episode = planned.get(record.episode)
+        if episode and (record.seed, record.policy_seed) != (episode.seed, episode.policy_seed):
+            problems.append(
+                f"episode {record.episode} started from the seeds {record.seed} and "
+                f"{record.policy_seed} (policy); the plan gives {episode.seed} and "
+                f"{episode.policy_seed}"
+            )
+    return kept, problems
+
+
+def _tried(cells: Cells) -> int | None:
+    counts = cells["episodes"], cells["errors"]
+    return sum(map(int, counts)) if all(c.isdecimal() for c in counts) else None
+
+
+def _plan(
+    config: Mapping[str, Any], env: str, tried: int, records: Sequence[EpisodeRecord]
+) -> tuple[list[PlannedEpisode], list[str]]:
+    """What the configuration plans; a policy's own start states are taken from the records."""
+    rule = config["tasks"][env]["seed_rule"]
+    if rule == SEED_RULE:
+        return plan_episodes(env, config["split"], tried, config["seed"]), []
+    if rule == "recorded":
+        return [PlannedEpisode(env, r.episode, r.seed, r.seed) for r in records], []
+    return [], [f"seed rule {rule!r} is not one of this version ({SEED_RULE}, recorded)"]
+
+
+def expected_cells(
+    cells: Cells, evidence: Evidence, records: Sequence[EpisodeRecord]
+) -> dict[str, str]:
+    """Column -> what it must say."""
+    told = _from_config(cells, evidence) | _from_conditions(evidence, records)
+    figures = outcome_figures(records, *_interval(cells))
+    texts = told | figures | {"stopping": _stopping(cells, records)}
+    return {name: "" if value is None else str(value) for name, value in texts.items()}
+
+
+def _interval(cells: Cells) -> tuple[str, float]:
+    """Name and confidence as the cell says; those of a default row where it says nonsense."""
+    match = _INTERVAL.fullmatch(cells["interval"])
+    name, confidence = (match[1], _share(match[2])) if match else ("", None)
+    known = {"sequence"} if cells["stopping"] else set(INTERVALS)
+    if confidence is None or name not in known:
+        return ("sequence" if cells["stopping"] else "wilson"), confidence or 0.95
+    return name, confidence
+
+
+def _share(percent: str, scale: float = 100.0) -> float | None:
+    try:
+        share = float(percent) / scale
+    except ValueError:
+        return None
+    return share if 0 < share < 1 else None
+
+
+def _stopping(cells: Cells, records: Sequence[EpisodeRecord]) -> str:
+    """The cell as it must read; where it names no rule, that there is none."""
+    match = _STOPPING.fullmatch(cells["stopping"])
+    rate, confidence = (_share(match[1], 1.0), _share(match[2])) if match else (None, None)
+    if not match or rate is None or confidence is None:
+        return ""
+    good = [bool(r.success) for r in records if r.status == "ok"]
+    end = Stopping(rate, confidence).stop_at(good)
+    head = f"rate against {rate:g} at {100 * confidence:g} %: "
+    if end is None:
+        return f"{head}undecided in {len(records)}"
+    return f"{head}decided after {end} of {match[3]}"
+
+
+def _from_config(cells: Cells, evidence: Evidence) -> dict[str, Any]:
+    config = evidence.config
+    task = config["tasks"][cells["env"]]
+    return {
+        "policy": config["policy"],
+        "protocol": task["protocol"]["name"],
+        "split": config["split"],
+        "latency": _latency(cells, config["latency"], task["protocol"]["control_hz"]),
+        "perturbation": PerturbationSettings(**config["perturb"]).describe(),
+        "seed": config["seed"],
+        "seed_rule": task["seed_rule"],
+        "checkpoint_sha256": task["checkpoint_sha256"],
+        "render_profile": task["env_options"].get("render_profile", "fast"),
+        "config_hash": evidence.path.name.rsplit("-", 1)[-1],
+    }
+
+
+def _latency(cells: Cells, recorded: Mapping[str, Any], control_hz: float) -> str:
+    """Of a timing profile the row says figures of a file that need not be here any more."""
+    digest = recorded.get("sha256")
+    if digest is not None:
+        head = recorded["mode"] + (f" lead={recorded['lead']}" if recorded["lead"] else "")
+        cell = cells["latency"]
+        fits = cell.startswith(f"{head} profile:") and cell.endswith(f" sha256={digest[:8]}")
+        return cell if fits else f"{head} profile:... sha256={digest[:8]}"
+    settings = LatencySettings(**recorded)
+    return settings.describe(parse_delay(settings.delay, control_hz))
+
+
+def _from_conditions(evidence: Evidence, records: Sequence[EpisodeRecord]) -> dict[str, str]:
+    """Nothing where a file is damaged, which is a finding of its own."""
+    names = sorted({r.conditions for r in records})
+    try:
+        found = [conditions.read(evidence.path, name) for name in names]
+    except ManigymError:
+        return {}
+    cells = {c: _distinct(f.get(key, "") for f in found) for c, key in FROM_CONDITIONS.items()}
+    return cells | {"conditions": _distinct(names)}
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return " | ".join(sorted(set(values)))
