@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.results.averages import averages, averages_table
+from benchmark.comparison.averages import averages, averages_table
 from benchmark.statistics.intervals import wilson
 
 

@@ -9,10 +9,10 @@ import pytest
 from test_records import record
 
 from benchmark.__main__ import main
+from benchmark.comparison.runs import Run, compare_runs
+from benchmark.comparison.verdict import judge
 from benchmark.results import conditions
-from benchmark.results.comparison import Run, compare_runs
 from benchmark.results.records import RunFolder
-from benchmark.results.verdict import judge
 from benchmark.statistics.intervals import wilson
 from benchmark.statistics.paired import PairedTable
 from envs.schema import ManigymError

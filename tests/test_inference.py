@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -226,8 +227,20 @@ def broken(monkeypatch, seeds):
 def test_an_episode_whose_simulator_fails_is_left_out(pool, monkeypatch):
     broken(monkeypatch, {PLAN[0].seed, PLAN[5].seed})
     assert probe(Honest(), pool, PLAN, 8) == Inference((1, 2, 4))
+    assert not probe(SharedGenerator(), pool, PLAN, 1).repeatable  # by the two after the first
     broken(monkeypatch, {episode.seed for episode in PLAN})
     assert probe(SharedGenerator(), pool, PLAN, 8) == ALONE
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [np.zeros((2, 2), np.float32), np.zeros((0, 1, 2), np.float32), np.zeros((3, 1, 2)), [0.0]],
+)
+def test_an_answer_for_other_episodes_than_were_asked_for_is_named(pool, monkeypatch, answer):
+    monkeypatch.setattr(Honest, "act", lambda self, observations, states: answer)
+    shape = re.escape(str(np.shape(answer)))
+    with pytest.raises(ManigymError, match=f"answered with shape {shape} to the observations of 1"):
+        probe(Honest(), pool, PLAN, 4)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,17 @@ from toy import TOY, bench
 from benchmark import invariance
 from benchmark.config import RunSettings
 from benchmark.evaluate import Evaluation, evaluate
-from benchmark.invariance import Difference, Way, covering, differences, every_way, places, play
 from benchmark.results.records import RunFolder, read_records
 from benchmark.rows import row_of
+from benchmark.verification.invariance import (
+    Difference,
+    Way,
+    covering,
+    differences,
+    every_way,
+    places,
+    play,
+)
 from envs.make import Workers
 from envs.schema import ManigymError
 from policies.base import Policy, PolicySpec

@@ -12,8 +12,8 @@ import pytest
 from conftest import needs_gl
 from toy import TOY, bench
 
-from benchmark.reexecution import RecordedTask, replay, stage
 from benchmark.results.records import read_records
+from benchmark.verification.reexecution import RecordedTask, replay, stage
 from envs import card
 from envs.make import Workers
 from envs.toy.env import ToyEnv

@@ -10,11 +10,11 @@ import pytest
 from ledger import make_rows_fit, rewrite_json, rewrite_record, rewrite_rows
 from toy import TOY, bench
 
-from benchmark.results.evidence import DAMAGED
 from benchmark.results.leaderboard import COLUMNS, read_rows
 from benchmark.results.records import read_records
 from benchmark.results.traces import Trace, read_trace, write_trace
-from benchmark.results.verification import verify
+from benchmark.verification.checks import verify
+from benchmark.verification.evidence import DAMAGED
 
 RUN = ("run", "--policy", "uniform", "--env", TOY, "run.videos=0", "env.horizon=20")
 SEALED_ONLY = {  # nothing else in the run's folder says them

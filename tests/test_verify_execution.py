@@ -11,11 +11,11 @@ from ledger import make_rows_fit, rewrite_record
 from toy import TINY, TOY, bench
 
 from benchmark.commands.verify import sampled
-from benchmark.reexecution import RecordedTask, stage
 from benchmark.results.leaderboard import read_rows
 from benchmark.results.records import read_records
 from benchmark.results.traces import Trace, read_trace, write_trace
-from benchmark.results.verification import verify
+from benchmark.verification.checks import verify
+from benchmark.verification.reexecution import RecordedTask, stage
 from envs.make import Workers
 from envs.toy.env import ToyEnv
 

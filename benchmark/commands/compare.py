@@ -15,9 +15,9 @@ from tabulate import tabulate
 
 from benchmark.commands.arguments import DEFAULT_OUT
 from benchmark.commands.plan import share
-from benchmark.results.comparison import Run, RunComparison, TaskComparison, compare_runs
+from benchmark.comparison.runs import Run, RunComparison, TaskComparison, compare_runs
+from benchmark.comparison.verdict import TaskFigures, Verdict, judge, p_text, points, span
 from benchmark.results.records import find_run
-from benchmark.results.verdict import TaskFigures, Verdict, judge, p_text, points, span
 from benchmark.statistics.intervals import INTERVALS, Interval
 from envs.schema import ManigymError
 

@@ -23,8 +23,15 @@ from benchmark.commands.arguments import DEFAULT_OUT, add_settings, natural, pos
 from benchmark.commands.run import SECTIONS, quick_suite
 from benchmark.config import parse, resolved
 from benchmark.evaluate import Evaluation
-from benchmark.invariance import Difference, covering, differences, every_way, places, play
 from benchmark.jobs import Request, evaluation
+from benchmark.verification.invariance import (
+    Difference,
+    covering,
+    differences,
+    every_way,
+    places,
+    play,
+)
 from envs import card
 from envs.isolation.interpreter import host
 from envs.schema import ManigymError

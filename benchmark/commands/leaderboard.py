@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.commands.arguments import DEFAULT_OUT
+from benchmark.comparison.averages import averages, averages_table
 from benchmark.report.page import write_page
 from benchmark.report.published import Published, published
 from benchmark.report.published import table as published_table
 from benchmark.report.rows import Row, best_first, newest
-from benchmark.results.averages import averages, averages_table
 from benchmark.results.leaderboard import csv_text, read_rows, table
 from envs import card
 from envs.schema import ManigymError

@@ -16,7 +16,8 @@ from tabulate import tabulate
 
 from benchmark.commands.arguments import add_places, natural, workers
 from benchmark.progress import note, progress
-from benchmark.reexecution import (
+from benchmark.results.records import EpisodeRecord, find_run, read_records
+from benchmark.verification.reexecution import (
     RecordedTask,
     Replayed,
     likely_causes,
@@ -24,7 +25,6 @@ from benchmark.reexecution import (
     stage,
     write_film,
 )
-from benchmark.results.records import EpisodeRecord, find_run, read_records
 from envs import card
 from envs.make import Workers
 from envs.schema import ManigymError

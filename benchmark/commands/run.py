@@ -22,11 +22,11 @@ from benchmark.commands.arguments import (
     variants,
     workers,
 )
+from benchmark.comparison.averages import averages, averages_table
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.engine.latency import LatencySettings
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.jobs import Finished, Request, run
-from benchmark.results.averages import averages, averages_table
 from benchmark.results.leaderboard import table
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose

@@ -25,12 +25,12 @@ import numpy as np
 
 from benchmark.commands.arguments import add_places, natural, workers
 from benchmark.progress import progress
-from benchmark.reexecution import RecordedTask, Replayed, likely_causes, replay, stage
-from benchmark.rerun import other_words, recorded_job, rerun
-from benchmark.results.board import CheckedRow
-from benchmark.results.evidence import DAMAGED, DIFFERENT, KINDS, OK, UNCHECKED
 from benchmark.results.records import EpisodeRecord
-from benchmark.results.verification import Verification, verify
+from benchmark.verification.board import CheckedRow
+from benchmark.verification.checks import Verification, verify
+from benchmark.verification.evidence import DAMAGED, DIFFERENT, KINDS, OK, UNCHECKED
+from benchmark.verification.reexecution import RecordedTask, Replayed, likely_causes, replay, stage
+from benchmark.verification.rerun import other_words, recorded_job, rerun
 from envs.make import Workers
 from envs.schema import ManigymError
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from envs.pool import Failure, Pool
 from envs.schema import FlatObservation, ManigymError
 from policies.base import Policy
 
+SPARE = 4
 CALLS = 2  # of each episode: the second one shows what the first has left behind
 Window = dict[str, np.ndarray]
 
@@ -55,12 +57,14 @@ def probe(
 ) -> Inference:
     """Try the policy on the first observations of the first ``largest`` episodes.
 
-    ``episodes``: at least one. A simulator that fails here fails again in the run, where the
-    failure is recorded; here it only leaves an episode out.
+    Where the simulator fails, the next episode is taken, up to ``SPARE`` times; in the run the
+    failure is recorded.
     """
-    windows, tried = [], []
-    for episode in episodes[: max(largest, 2)]:
-        frame = _first_frame(pool, episode)
+    wanted = max(largest, 2)
+    windows: list[Window] = []
+    tried: list[PlannedEpisode] = []
+    for episode in episodes[: wanted + SPARE]:
+        frame = _first_frame(pool, episode) if len(tried) < wanted else None
         if frame is not None:
             windows.append(_window(frame, policy.spec.n_obs))
             tried.append(episode)
@@ -97,9 +101,17 @@ def _window(frame: FlatObservation, n_obs: int) -> Window:
     return history.window()
 
 
-def stacked(windows: Sequence[Window]) -> Window:
-    """Windows (O, ...) of several episodes as a batch (B, O, ...)."""
-    return {key: np.stack([window[key] for window in windows]) for key in windows[0]}
+def ask(policy: Policy, windows: Sequence[Window], states: Sequence[Any]) -> np.ndarray:
+    """One call of the policy: windows key -> (O, ...) of B episodes -> chunks (B, K, A)."""
+    batch = {key: np.stack([window[key] for window in windows]) for key in windows[0]}
+    chunks = np.asarray(policy.act(batch, states))
+    if chunks.ndim != 3 or len(chunks) != len(states):
+        raise ManigymError(
+            f"policy {policy.name!r} answered with shape {chunks.shape} to the observations of "
+            f"{len(states)} episodes; expected float32 (B, K, A) = ({len(states)}, "
+            f"{policy.spec.n_action}, ...), one chunk of actions for each"
+        )
+    return chunks
 
 
 Answers = list[list[np.ndarray]]  # [episode][call] -> (K, A)
@@ -112,7 +124,7 @@ def _alone(
     answers = []
     for window, episode in zip(windows, episodes, strict=True):
         (state,) = policy.start(pool.interface, [episode.policy_seed])
-        answers.append([policy.act(stacked([window]), [state])[0] for _ in range(CALLS)])
+        answers.append([ask(policy, [window], [state])[0] for _ in range(CALLS)])
     return answers
 
 
@@ -124,7 +136,7 @@ def _in_turns(
     answers: Answers = [[] for _ in episodes]
     for _ in range(CALLS):
         for i in reversed(range(len(episodes))):
-            answers[i].append(policy.act(stacked([windows[i]]), [states[i]])[0])
+            answers[i].append(ask(policy, [windows[i]], [states[i]])[0])
     return answers
 
 
@@ -140,8 +152,7 @@ def _batched(
     starts = [min(at, len(episodes) - size) for at in range(0, len(episodes), size)]
     for rows in ([*range(at, at + size)] for at in starts):
         states = policy.start(pool.interface, [episodes[i].policy_seed for i in rows])
-        batch = stacked([windows[i] for i in rows])
-        calls = [policy.act(batch, states) for _ in range(CALLS)]
+        calls = [ask(policy, [windows[i] for i in rows], states) for _ in range(CALLS)]
         for row, i in enumerate(rows):
             answers[i] = [call[row] for call in calls]
     return answers

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmark.engine.chunking import Executor, History
-from benchmark.engine.inference import ALONE, Inference, stacked
+from benchmark.engine.inference import ALONE, Inference, ask
 from benchmark.engine.latency import Delays, LateExecutor, LatencySettings
 from benchmark.engine.perturbations import Perturber
 from benchmark.engine.plan import PlannedEpisode
@@ -179,14 +179,8 @@ def _outcome(ended: _Running, reply: Reply | Failure) -> Outcome:
 def _answer(policy: Policy, questions: Sequence[_Question]) -> list[tuple[_Question, np.ndarray]]:
     """One call of the policy for these episodes."""
     started = perf_counter()
-    batch = stacked([q.window for q in questions])
-    chunks = policy.act(batch, [q.episode.state for q in questions])
+    chunks = ask(policy, [q.window for q in questions], [q.episode.state for q in questions])
     seconds = perf_counter() - started
-    if len(chunks) != len(questions):
-        raise ManigymError(
-            f"the policy answered {len(chunks)} chunks to {len(questions)} observations; expected "
-            "float32 (B, K, A) with one row per observation"
-        )
     return [
         (q, q.episode.actions(chunk, seconds)) for q, chunk in zip(questions, chunks, strict=True)
     ]

@@ -13,11 +13,11 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import benchmark
+from benchmark.comparison.averages import HEADERS, averages
 from benchmark.report.formats import FILTERS
 from benchmark.report.rows import Row, newest
 from benchmark.report.runs import Film
 from benchmark.report.sections import Section, sections
-from benchmark.results.averages import HEADERS, averages
 
 MEGABYTE = 1_000_000
 COLUMNS = {  # of the table; numbers sort as such, the largest first

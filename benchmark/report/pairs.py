@@ -9,9 +9,9 @@ from itertools import combinations
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from benchmark.comparison.runs import Run, circumstance_differences, rule_differences
 from benchmark.report.charts import Interval, Span, interval
 from benchmark.report.entries import Entry
-from benchmark.results.comparison import Run, circumstance_differences, rule_differences
 from benchmark.statistics.paired import (
     PairedTable,
     difference,

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmark.results import conditions
-from benchmark.results.evidence import read_config, sound_trace
 from benchmark.results.provenance import slug
 from benchmark.results.records import EpisodeRecord
 from benchmark.results.traces import Trace
+from benchmark.verification.evidence import read_config, sound_trace
 from benchmark.video import write_video
 from envs import card
 from envs.episode import EpisodeSummary, Reply

@@ -10,10 +10,10 @@ import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.results.evidence import DAMAGED, KINDS, OK, Evidence, Finding
 from benchmark.results.leaderboard import COLUMNS, csv_text
 from benchmark.results.records import EpisodeRecord
-from benchmark.results.recount import Cells
+from benchmark.verification.evidence import DAMAGED, KINDS, OK, Evidence, Finding
+from benchmark.verification.recount import Cells
 from envs.schema import ManigymError
 
 

@@ -2,7 +2,7 @@
 
 Every byte of the file is bound: the file must be exactly what the writer writes, each row is
 sealed, and its cells are made again from the run's folder. Nothing is executed here: that is
-``benchmark.reexecution`` (recorded actions) and ``benchmark.rerun`` (the policy).
+``reexecution`` (recorded actions) and ``rerun`` (the policy).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import policies
 from benchmark.results import conditions
-from benchmark.results.board import CheckedRow, read_lines
-from benchmark.results.evidence import DAMAGED, OTHER_CODE, UNCHECKED, Evidence, gather
 from benchmark.results.leaderboard import seal
 from benchmark.results.provenance import file_hash
 from benchmark.results.records import find_run
-from benchmark.results.recount import Cells, counted, expected_cells
+from benchmark.verification.board import CheckedRow, read_lines
+from benchmark.verification.evidence import DAMAGED, OTHER_CODE, UNCHECKED, Evidence, gather
+from benchmark.verification.recount import Cells, counted, expected_cells
 from envs import card
 from envs.schema import ManigymError
 

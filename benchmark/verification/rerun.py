@@ -16,10 +16,10 @@ from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.engine.plan import PlannedEpisode
 from benchmark.engine.rollout import Outcome, rollout
 from benchmark.evaluate import Evaluation, opened
-from benchmark.reexecution import Replayed, outcome_differences
-from benchmark.results.board import CheckedRow
-from benchmark.results.evidence import sound_trace
 from benchmark.results.records import EpisodeRecord
+from benchmark.verification.board import CheckedRow
+from benchmark.verification.evidence import sound_trace
+from benchmark.verification.reexecution import Replayed, outcome_differences
 from envs.make import Workers
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy

@@ -15,11 +15,11 @@ from benchmark.engine.latency import LatencySettings, parse_delay
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.engine.plan import SEED_RULE, PlannedEpisode, plan_episodes
 from benchmark.results import conditions
-from benchmark.results.evidence import Evidence
 from benchmark.results.leaderboard import outcome_figures
 from benchmark.results.records import EpisodeRecord
 from benchmark.statistics.intervals import INTERVALS
 from benchmark.statistics.sequential import Stopping
+from benchmark.verification.evidence import Evidence
 from envs.schema import ManigymError
 
 Cells = Mapping[str, str]

@@ -1,0 +1,1 @@
+"""Policies side by side: paired episodes, one plain sentence, averages over tasks."""
