@@ -11,11 +11,11 @@ import pytest
 from peers import gymnasium_vector as peer
 from toy import TOY, bench
 
-from benchmark import invariance
 from benchmark.config import RunSettings
 from benchmark.evaluate import Evaluation, evaluate
 from benchmark.results.records import RunFolder, read_records
 from benchmark.rows import row_of
+from benchmark.verification import invariance
 from benchmark.verification.invariance import (
     Difference,
     Way,

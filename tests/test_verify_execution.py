@@ -60,7 +60,7 @@ def test_an_untouched_board_verifies_by_every_means(board, says):
     status, text = says("--sample", "all", "--with-policy")
     assert status == 0
     assert re.search(r"^OK +line 2 .* 4 episodes$", text, re.MULTILINE)
-    assert "1 rows: 1 OK; 4 episodes executed again." in text
+    assert "1 rows: 1 OK; 4 episodes executed again, all identical." in text
     assert {f: f.read_bytes() for f in board.parent.rglob("*") if f.is_file()} == before
 
 
@@ -116,7 +116,7 @@ def test_rows_of_a_continued_run_all_verify(board, says):
         assert bench(*RUN, "--episodes", episodes, "--out", board.parent) == 0
     status, text = says("--sample", "all", "--with-policy")
     assert (status, text.count("OK  ")) == (0, 3)
-    assert "3 rows: 3 OK; 13 episodes executed again." in text
+    assert "3 rows: 3 OK; 13 episodes executed again, all identical." in text
 
 
 def test_a_row_made_before_an_error_was_mended_verifies(out, says, monkeypatch):
@@ -199,3 +199,18 @@ def test_a_checkpoint_that_changed_or_is_gone(out, says):
     assert re.search(r"^NOT CHECKABLE +line 2 ", text, re.MULTILINE)
     assert f"the checkpoint {checkpoint} is not here (sha256 " in text
     assert "2 episodes executed again" in text
+
+
+def test_a_row_that_stopped_against_another_run_verifies_and_its_end_is_recounted(out, says):
+    run = ("run", "--env", TOY, "--episodes", 30, "run.videos=0", "--out", out)
+    assert bench(*run, "--policy", "expert") == 0
+    (expert,) = read_rows(out / "leaderboard.csv")
+    assert bench(*run, "--policy", "uniform", f"run.stop_against={expert['run']}") == 0
+    assert says("--sample", "1")[0] == 0
+    stopped = read_rows(out / "leaderboard.csv")[1]
+    wrong = stopped["stopping"].replace("after 8 of", "after 9 of")
+    assert wrong != stopped["stopping"]
+    rewrite_rows(out / "leaderboard.csv", sealed=True, stopping=wrong)
+    status, text = says("--run", stopped["run"])
+    assert status == 1
+    assert "decided after 8 of 30" in text

@@ -142,7 +142,7 @@ def _settings_file(request: Request, folder: Path) -> Path:
     if issubclass(request.policy_class, TrainablePolicy):
         keys = request.policy_class.inference_keys
         sections["policy"] = {k: v for k, v in sections["policy"].items() if k in keys}
-    sections["run"] |= {"videos": 0, "stop_rate": None}
+    sections["run"] |= {"videos": 0, "stop_rate": None, "stop_against": None}
     folder.mkdir()
     file = folder / "settings.yaml"
     OmegaConf.save(OmegaConf.create(sections), file)

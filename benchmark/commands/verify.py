@@ -148,7 +148,8 @@ def _summary(found: Verification, executed: int) -> str:
     counts = Counter(row.verdict for row in found.rows)
     verdicts = ", ".join(f"{counts[k]} {k if k == OK else k.lower()}" for k in KINDS if counts[k])
     parts = [f"{len(found.rows)} rows: {verdicts or 'none'}"]
-    parts.append(f"{executed} episodes executed again")
+    same = all(row.verdict != DIFFERENT for row in found.rows)
+    parts.append(f"{executed} episodes executed again{', all identical' * (same and executed > 0)}")
     if found.board or found.runs:
         parts.append(f"{len(found.board) + len(found.runs)} other damages")
     if found.unreported:

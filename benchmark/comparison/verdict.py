@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmark.results.comparison import RunComparison, TaskComparison
+from benchmark.comparison.runs import RunComparison, TaskComparison
 from benchmark.statistics.intervals import Interval, IntervalOfRate
 from benchmark.statistics.paired import (
     PairedTable,

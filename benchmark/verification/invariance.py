@@ -124,8 +124,8 @@ class _Interrupted(Exception):
 def play(job: Evaluation, way: Way, path: Path) -> str:
     """Run the job this way in the folder ``path``; how the policy was called (``Inference``)."""
     workers = replace(job.workers, count=way.workers, isolation=way.isolation, logs=path / "logs")
-    settings = replace(job.settings, batch=way.batch, videos=0, stop_rate=None)
-    job = replace(job, workers=workers, settings=settings)
+    settings = replace(job.settings, batch=way.batch, videos=0)
+    job = replace(job, workers=workers, settings=settings, stopping=None)
     half = len(job.plan()) // 2
     if way.resumed and half:
         _play(job, way, path, half)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmark.config import RunSettings
 from benchmark.engine.latency import LatencySettings, parse_delay
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.engine.plan import SEED_RULE, PlannedEpisode, plan_episodes
@@ -18,13 +19,16 @@ from benchmark.results import conditions
 from benchmark.results.leaderboard import outcome_figures
 from benchmark.results.records import EpisodeRecord
 from benchmark.statistics.intervals import INTERVALS
-from benchmark.statistics.sequential import Stopping
+from benchmark.stopping import stopping_rule
 from benchmark.verification.evidence import Evidence
 from envs.schema import ManigymError
 
 Cells = Mapping[str, str]
 _INTERVAL = re.compile(r"([a-z]+) (\S+) %")
-_STOPPING = re.compile(r"rate against (\S+) at (\S+) %: .* (\d+)")
+_STOPPING = re.compile(
+    r"(rate against (?P<rate>\S+)|against (?P<run>.+)) at (?P<confidence>\S+) %: .* "
+    r"(?P<planned>\d+)"
+)
 FROM_CONDITIONS = {  # column -> key
     "isolation": "isolation",
     "inference": "inference",
@@ -90,7 +94,7 @@ def expected_cells(
     """Column -> what it must say."""
     told = _from_config(cells, evidence) | _from_conditions(evidence, records)
     figures = outcome_figures(records, *_interval(cells))
-    texts = told | figures | {"stopping": _stopping(cells, records)}
+    texts = told | figures | {"stopping": _stopping(cells, evidence, records)}
     return {name: "" if value is None else str(value) for name, value in texts.items()}
 
 
@@ -112,18 +116,23 @@ def _share(percent: str, scale: float = 100.0) -> float | None:
     return share if 0 < share < 1 else None
 
 
-def _stopping(cells: Cells, records: Sequence[EpisodeRecord]) -> str:
+def _stopping(cells: Cells, evidence: Evidence, records: Sequence[EpisodeRecord]) -> str:
     """The cell as it must read; where it names no rule, that there is none."""
     match = _STOPPING.fullmatch(cells["stopping"])
-    rate, confidence = (_share(match[1], 1.0), _share(match[2])) if match else (None, None)
-    if not match or rate is None or confidence is None:
+    confidence = _share(match["confidence"]) if match else None
+    if not match or confidence is None:
         return ""
-    good = [bool(r.success) for r in records if r.status == "ok"]
-    end = Stopping(rate, confidence).stop_at(good)
-    head = f"rate against {rate:g} at {100 * confidence:g} %: "
-    if end is None:
-        return f"{head}undecided in {len(records)}"
-    return f"{head}decided after {end} of {match[3]}"
+    rate = _share(match["rate"], 1.0) if match["rate"] else None
+    settings = RunSettings(stop_rate=rate, stop_against=match["run"], confidence=confidence)
+    try:
+        rule = stopping_rule(cells["env"], settings, evidence.path.parent)
+    except ManigymError:  # the run it was held against is not here
+        return cells["stopping"]
+    if rule is None:
+        return ""
+    plan = [PlannedEpisode(r.env, r.episode, r.seed, r.policy_seed) for r in records]
+    end = rule.end(plan, records)
+    return rule.describe(len(records) if end is None else int(match["planned"]), end)
 
 
 def _from_config(cells: Cells, evidence: Evidence) -> dict[str, Any]:
@@ -147,7 +156,7 @@ def _latency(cells: Cells, recorded: Mapping[str, Any], control_hz: float) -> st
     """Of a timing profile the row says figures of a file that need not be here any more."""
     digest = recorded.get("sha256")
     if digest is not None:
-        head = recorded["mode"] + (f" lead={recorded['lead']}" if recorded["lead"] else "")
+        head = recorded["mode"] + (f"(lead={recorded['lead']})" if recorded["lead"] else "")
         cell = cells["latency"]
         fits = cell.startswith(f"{head} profile:") and cell.endswith(f" sha256={digest[:8]}")
         return cell if fits else f"{head} profile:... sha256={digest[:8]}"
