@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from ledger import make_rows_fit, rewrite_record
+from ledger import make_rows_fit, rewrite_record, rewrite_rows
 from toy import TINY, TOY, bench
 
 from benchmark.commands.verify import sampled
