@@ -49,6 +49,22 @@ def test_one_command_evaluates_four_simulators(tmp_path):
         assert np.abs(frames[-1] - frames[0]).max() > 50, f"nothing moves in {film.name}"
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_results_do_not_depend_on_how_they_are_made(tmp_path, capsys, task):
+    short = ("--episodes", 3, "env.horizon=25", "--out", tmp_path)
+    status = bench("invariance", "--policy", "uniform", "--env", task, *short)
+    assert f"{task}, uniform: 0 differences in" in capsys.readouterr().out
+    assert status == 0
+
+
+def test_replayed_and_verified_in_other_processes(tmp_path, capsys):
+    run = ("run", "--policy", "expert", "--episodes", 2, "--env", *TASKS, "run.videos=0")
+    assert bench(*run, "--out", tmp_path) == 0
+    again = ("verify", "--sample", "all", "--with-policy", "--isolation", "process")
+    assert bench(*again, "--out", tmp_path) == 0
+    assert "4 rows: 4 OK; 8 episodes executed again, all identical." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_conformance_kit_where_a_simulator_runs_by_itself(monkeypatch, task, check):
