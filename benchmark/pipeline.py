@@ -20,6 +20,8 @@ from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse,
 from benchmark.data.robomimic import import_
 from benchmark.data.robomimic_layout import task_layout
 from benchmark.data.store import TrajectoryStore
+from benchmark.engine.latency import LatencySettings
+from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.results.provenance import config_hash, file_hash, slug
 from benchmark.training.job import TrainJob, train
 from envs import card
@@ -46,13 +48,15 @@ class Recipe:
     overrides: Sequence[str] = ()
 
     def settings(self) -> dict[str, Any]:
-        """The settings by section; those of ``run`` are checked and have no effect on training."""
+        """The settings by section; those of a run are checked and have no effect on training."""
         kinds = {
             "policy": self.policy_class.Config,
             "training": TrainingSettings,
             "data": DataSettings,
             "env": None,
             "run": RunSettings,
+            "latency": LatencySettings,
+            "perturb": PerturbationSettings,
         }
         return parse(kinds, self.overrides, self.config_file)
 
