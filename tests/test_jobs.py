@@ -76,11 +76,9 @@ def test_of_several_checkpoints_the_best_on_validation_episodes_is_taken(out):
 
 def test_how_a_policy_is_run_has_no_effect_on_the_training_before_it(out):
     first = ("run", "--policy", "maniflow", *QUICK, "--episodes", 2, "--demonstrations", 4)
-    settings = (*TINY, "training.steps=2")
-    assert bench(*first, *settings, "--out", out) == 0
-    assert (
-        bench(*first, *settings, "latency.delay=1", "perturb.action_noise=0.1", "--out", out) == 0
-    )
+    settings = (*TINY, "training.steps=2", "--out", out)
+    assert bench(*first, *settings) == 0
+    assert bench(*first, *settings, "latency.delay=1", "perturb.action_noise=0.1") == 0
     assert len(list(out.glob("training/*/checkpoint.pt"))) == 1
     assert board(out)[0]["checkpoint_sha256"] == board(out)[1]["checkpoint_sha256"]
 
