@@ -25,7 +25,7 @@ from benchmark.progress import note, progress
 from benchmark.results import conditions
 from benchmark.results.provenance import file_hash, slug
 from benchmark.results.records import EpisodeRecord, RunFolder
-from benchmark.stopping import StoppingRule
+from benchmark.stopping import StoppingRule, Watch
 from benchmark.video import write_video
 from envs import card
 from envs.make import Workers
@@ -114,10 +114,10 @@ def counted(job: Evaluation, records: Sequence[EpisodeRecord]) -> list[PlannedEp
 
 
 def missing_episodes(job: Evaluation, folder: RunFolder) -> list[PlannedEpisode]:
-    """Counted episodes without a good record."""
-    records = folder.records()
-    done = {(r.episode, r.seed) for r in records if r.env == job.env and r.status == "ok"}
-    return [e for e in counted(job, records) if (e.index, e.seed) not in done]
+    """Episodes that count and have no good record; those that ended in an error may be mended."""
+    good = [r for r in folder.records() if r.env == job.env and r.status == "ok"]
+    done = {(r.episode, r.seed) for r in good}
+    return [e for e in counted(job, good) if (e.index, e.seed) not in done]
 
 
 def evaluate(job: Evaluation, folder: RunFolder) -> float | None:
@@ -128,7 +128,6 @@ def evaluate(job: Evaluation, folder: RunFolder) -> float | None:
     workers = replace(
         job.workers, count=min(job.workers.count, len(missing)), logs=folder.path / "logs"
     )
-    ran = 0
     with (
         opened(job, workers) as (pool, options),
         progress(planned, planned - len(missing), job.env, "ep") as bar,
@@ -136,11 +135,8 @@ def evaluate(job: Evaluation, folder: RunFolder) -> float | None:
         found = conditions.conditions(pool, job.policy, options.inference.describe())
         scribe = _Scribe(job, folder, pool.place, conditions.store(folder.path, found), bar)
         started = perf_counter()
-        for _ in range(TRIES):
-            todo = missing_episodes(job, folder)
-            rollout(pool, job.policy, todo, scribe.record, options, scribe.enough)
-            ran += scribe.written()
-    return 3600 * ran / (perf_counter() - started)
+        rollout(pool, job.policy, missing, scribe.record, options, scribe.enough, TRIES)
+    return 3600 * scribe.written / (perf_counter() - started)
 
 
 @contextmanager
@@ -172,8 +168,10 @@ class _Scribe:
         self._place, self._conditions = place, circumstances
         good = [r for r in folder.records() if r.env == job.env and r.status == "ok"]
         self._successes, self._episodes = sum(bool(r.success) for r in good), len(good)
-        self._records = folder.records()
-        self._written = 0
+        self._watch = Watch(job.stopping, job.plan()) if job.stopping else None
+        self.written = 0
+        for record in good:
+            self._note(record)
 
     def record(self, outcome: Outcome) -> None:
         """The trace and the film first: a record speaks of files that are there."""
@@ -181,8 +179,9 @@ class _Scribe:
         film = _film(self._job, self._folder, outcome)
         entry = EpisodeRecord.of(outcome, self._place, self._conditions, trace, film)
         self._folder.append(entry)
-        self._records.append(entry)
-        self._written += 1
+        self.written += 1
+        if not outcome.retried:
+            self._note(entry)
         if outcome.failure is not None:
             self._folder.log_error(entry, outcome.failure.details)
             note(f"{entry.env} episode {entry.episode}: {entry.error}")
@@ -192,15 +191,13 @@ class _Scribe:
         self._bar.update()
         self._bar.set_postfix(success=f"{self._successes}/{self._episodes}", refresh=False)
 
-    def written(self) -> int:
-        """Episodes since the last time of asking."""
-        count, self._written = self._written, 0
-        return count
+    def _note(self, record: EpisodeRecord) -> None:
+        if self._watch is not None:
+            self._watch.note(record)
 
     def enough(self) -> bool:
         """Whether the stopping rule has decided."""
-        rule = self._job.stopping
-        return rule is not None and rule.end(self._job.plan(), self._records) is not None
+        return self._watch is not None and self._watch.end is not None
 
 
 def _film(job: Evaluation, folder: RunFolder, outcome: Outcome) -> str | None:

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.claim import claimed
+from benchmark.engine.latency import LatencySettings, keep_profile
 from benchmark.engine.plan import Split
-from benchmark.evaluate import Evaluation, counted, evaluate, missing_episodes
+from benchmark.evaluate import Evaluation, evaluate, missing_episodes
 from benchmark.pipeline import Recipe, trained
 from benchmark.progress import note
-from benchmark.results.leaderboard import append_row, read_rows
+from benchmark.results.leaderboard import append_row, written
 from benchmark.results.provenance import config_hash
-from benchmark.results.records import RunFolder
+from benchmark.results.records import RunFolder, find_run
 from benchmark.rows import row_of
-from benchmark.stopping import stopping_rule
+from benchmark.stopping import StoppingRule, stopping_rule
 from envs.make import Workers
 from policies.base import Policy, TrainablePolicy
 
@@ -67,38 +68,36 @@ def run(request: Request, overwrite: bool = False) -> Finished:
     with claimed(path):
         if overwrite and path.exists():
             shutil.rmtree(path)
-        return _run_in(RunFolder(path, config), jobs, request.out / "leaderboard.csv")
+        folder = RunFolder(path, config)
+        if folder.mended:
+            note(f"the last record was torn; {path / 'damaged.jsonl'} has what was left of it")
+        jobs = [replace(job, stopping=_stopping(request, job.env, path)) for job in jobs]
+        keep_profile(request.settings["latency"], path)
+        return _run_in(folder, jobs, request.out / "leaderboard.csv")
+
+
+def _stopping(request: Request, env_id: str, path: Path) -> StoppingRule | None:
+    return stopping_rule(env_id, request.settings["run"], request.out, path)
 
 
 def _run_in(folder: RunFolder, jobs: Sequence[Evaluation], board: Path) -> Finished:
-    if folder.mended:
-        aside = folder.path / "damaged.jsonl"
-        note(f"the last record was damaged; its episode is run again, what was left is in {aside}")
-    unfinished = [
-        job for job in jobs if missing_episodes(job, folder) or not newest_row(board, job, folder)
-    ]
-    for job in unfinished:
-        per_hour = evaluate(job, folder)
-        append_row(board, row_of(job, folder, per_hour))
-    rows = [newest_row(board, job, folder) for job in jobs]
-    return Finished(folder.path, rows, bool(unfinished))
-
-
-def newest_row(board: Path, job: Evaluation, folder: RunFolder) -> dict[str, str]:
-    """The newest row of this run, task and number of episodes; empty where there is none."""
-    rows = read_rows(board) if board.exists() else []
-    wanted = (folder.path.name, job.env, len(counted(job, folder.records())), bool(job.stopping))
-    for row in reversed(rows):
-        episodes = int(row["episodes"]) + int(row["errors"])
-        if (row["run"], row["env"], episodes, bool(row["stopping"])) == wanted:
-            return row
-    return {}
+    rows, new = [], False
+    for job in jobs:
+        per_hour = evaluate(job, folder) if missing_episodes(job, folder) else None
+        row = row_of(job, folder, per_hour)
+        found = written(board, row)
+        if not found:
+            append_row(board, row)
+            found, new = written(board, row), True
+        rows.append(found)
+    return Finished(folder.path, rows, new)
 
 
 def evaluation(request: Request, env_id: str) -> Evaluation:
     """One task of a request, with its policy ready to act."""
     checkpoint, selection = _checkpoint(request, env_id)
     settings, options = request.settings, request.settings["policy"]
+    _locate_profile(settings["latency"], request.out)
     if issubclass(request.policy_class, TrainablePolicy) and not request.checkpoints:
         keys = request.policy_class.inference_keys  # the others went into training
         options = {key: value for key, value in options.items() if key in keys}
@@ -116,8 +115,14 @@ def evaluation(request: Request, env_id: str) -> Evaluation:
         split=request.split,
         latency=settings["latency"],
         perturb=settings["perturb"],
-        stopping=stopping_rule(env_id, settings["run"], request.out),
     )
+
+
+def _locate_profile(latency: LatencySettings, out: Path) -> None:
+    """``profile:RUN`` takes the short names of runs, as every command does."""
+    kind, _, source = latency.delay.partition(":")
+    if kind == "profile" and not Path(source).exists():
+        latency.delay = f"profile:{find_run(out, source)}"
 
 
 def _checkpoint(request: Request, env_id: str) -> tuple[Path | None, str]:

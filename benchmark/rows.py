@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 from benchmark.evaluate import Evaluation, counted
 from benchmark.results import conditions
@@ -45,7 +46,7 @@ def row_of(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
         workers=job.workers.count,
         isolation=seen("isolation"),
         inference=seen("inference"),
-        checkpoint=str(job.checkpoint or ""),
+        checkpoint=_place(job.checkpoint, folder.path.parent),
         checkpoint_sha256=file_hash(job.checkpoint) if job.checkpoint else "",
         selection=job.selection,
         simulator=task.simulator,
@@ -63,6 +64,15 @@ def row_of(job: Evaluation, folder: RunFolder, per_hour: float | None) -> Row:
         records_bytes=len(content),
         records_sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _place(checkpoint: Path | None, out: Path) -> str:
+    """Relative to the leaderboard's folder where it lies below it, so that both can be moved."""
+    if checkpoint is None:
+        return ""
+    whole = checkpoint.resolve()
+    below = whole.is_relative_to(out.resolve())
+    return str(whole.relative_to(out.resolve()) if below else whole)
 
 
 def counted_records(job: Evaluation, folder: RunFolder) -> list[EpisodeRecord]:

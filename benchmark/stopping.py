@@ -7,12 +7,14 @@ happened to finish first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.config import RunSettings
 from benchmark.engine.plan import PlannedEpisode
+from benchmark.results.files import write_whole
 from benchmark.results.records import EpisodeRecord, find_run, read_records
 from benchmark.statistics.sequential import Stopping
 from envs.schema import ManigymError
@@ -30,21 +32,21 @@ class StoppingRule:
     name: str
     reference: Mapping[int, bool] | None = field(default=None, repr=False)
 
-    def end(self, plan: Sequence[PlannedEpisode], records: Sequence[EpisodeRecord]) -> int | None:
-        """How many episodes of the plan count; ``None`` while nothing is decided."""
-        done = {(r.env, r.episode, r.seed): r for r in records}
-        outcomes, positions = list[bool](), list[int]()
-        for position, episode in enumerate(plan):
-            record = done.get((episode.env, episode.index, episode.seed))
-            if record is None:
-                break
-            if record.status == "ok" and self._tells(record):
-                outcomes.append(bool(record.success))
-                positions.append(position)
-        decided = self.test.stop_at(outcomes)
-        return None if decided is None else positions[decided - 1] + 1
+    def end(self, plan: Sequence[PlannedEpisode], records: Iterable[EpisodeRecord]) -> int | None:
+        """How many episodes of the plan count; ``None`` while nothing is decided.
 
-    def _tells(self, record: EpisodeRecord) -> bool:
+        An episode in ``records`` with status ``error`` is passed over; one that may still be tried
+        again must be left out of them, as it is not known yet.
+        """
+        watch = Watch(self, plan)
+        for record in records:
+            watch.note(record)
+        return watch.end
+
+    def tells(self, record: EpisodeRecord) -> bool:
+        """Whether an episode says anything to the question."""
+        if record.status != "ok":
+            return False
         if self.reference is None:
             return True
         return self.reference.get(record.seed, record.success) != record.success
@@ -55,18 +57,82 @@ class StoppingRule:
         return f"{self.name} at {100 * self.test.confidence:g} %: {result}"
 
 
-def stopping_rule(env: str, settings: RunSettings, out: Path) -> StoppingRule | None:
-    """What ``run.stop_rate`` or ``run.stop_against`` asks for."""
+class Watch:
+    """Follows a run: ``end`` is how many episodes of the plan count, once that is decided."""
+
+    def __init__(self, rule: StoppingRule, plan: Sequence[PlannedEpisode]) -> None:
+        self.end: int | None = None
+        self._rule, self._plan = rule, plan
+        self._known: dict[tuple[str, int, int], EpisodeRecord] = {}
+        self._position = self._successes = self._episodes = 0
+
+    def note(self, record: EpisodeRecord) -> None:
+        """An episode that is finished for good, in any order."""
+        self._known[record.env, record.episode, record.seed] = record
+        while self.end is None and self._position < len(self._plan):
+            next_one = self._plan[self._position]
+            known = self._known.get((next_one.env, next_one.index, next_one.seed))
+            if known is None:
+                return
+            self._position += 1
+            if self._rule.tells(known):
+                self._episodes += 1
+                self._successes += bool(known.success)
+                if self._rule.test.decided(self._successes, self._episodes):
+                    self.end = self._position
+
+
+def stopping_rule(
+    env: str, settings: RunSettings, out: Path, run: Path | None = None
+) -> StoppingRule | None:
+    """What ``run.stop_rate`` or ``run.stop_against`` asks for.
+
+    The outcomes of the run to be held against are copied into the folder ``run`` at first use and
+    read from there ever after: a rule must not change because that run went on.
+    """
     if settings.stop_rate is not None:
         name = f"rate against {settings.stop_rate:g}"
         return StoppingRule(Stopping(settings.stop_rate, settings.confidence), name)
     if settings.stop_against is None:
         return None
-    run = find_run(out, settings.stop_against)
-    seen = {r.seed: bool(r.success) for r in read_records(run) if (r.env, r.status) == (env, "ok")}
+    name, outcomes = _reference(settings.stop_against, out, run)
+    seen = {int(seed): success for seed, success in outcomes.get(env, {}).items()}
     if not seen:
         raise ManigymError(
-            f"run.stop_against={settings.stop_against}: {run} has no episode of {env}; run it "
+            f"run.stop_against={settings.stop_against}: {name} has no episode of {env}; run it "
             "there first, with the same --seed"
         )
-    return StoppingRule(Stopping(0.5, settings.confidence), f"against {run.name}", seen)
+    return StoppingRule(Stopping(0.5, settings.confidence), f"against {name}", seen)
+
+
+Outcomes = dict[str, dict[str, bool]]  # task -> seed, as text -> success
+
+
+def _reference(asked: str, out: Path, run: Path | None) -> tuple[str, Outcomes]:
+    """Name and outcomes of the run to be held against."""
+    kept = run / "reference" if run else None
+    if kept is not None and (kept / f"{Path(asked).name}.json").exists():
+        return Path(asked).name, _frozen(kept / f"{Path(asked).name}.json")
+    other = find_run(out, asked)
+    if kept is None:
+        return other.name, _outcomes(other)
+    file = kept / f"{other.name}.json"
+    if not file.exists():
+        write_whole(file, json.dumps(_outcomes(other)).encode())
+    return other.name, _frozen(file)
+
+
+def _outcomes(run: Path) -> Outcomes:
+    found: Outcomes = {}
+    for record in read_records(run):
+        if record.status == "ok":
+            found.setdefault(record.env, {})[str(record.seed)] = bool(record.success)
+    return found
+
+
+def _frozen(file: Path) -> Outcomes:
+    try:
+        found: Outcomes = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ManigymError(f"{file} is damaged ({error}); restore it from a copy") from None
+    return found

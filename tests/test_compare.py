@@ -15,6 +15,7 @@ from benchmark.results import conditions
 from benchmark.results.records import RunFolder
 from benchmark.statistics.intervals import wilson
 from benchmark.statistics.paired import PairedTable
+from benchmark.statistics.sequential import evidence
 from envs.schema import ManigymError
 
 TASK = {
@@ -119,7 +120,7 @@ def test_a_difference_is_concluded_in_its_direction(tmp_path):
     assert task.difference == pytest.approx(0.4)
     assert task.p == verdict.p == task.p_holm == pytest.approx(0.001544, abs=1e-6)
     assert verdict.sentence.startswith("B succeeds more often than A on this task: B - A is +40.0")
-    assert verdict.sentence.endswith("p = 0.002.")
+    assert "p = 0.002. Valid where the number of episodes was fixed" in verdict.sentence
     back = judge(compare_runs(b, a), 0.95, wilson)
     assert back.sentence.startswith("A succeeds more often than B on this task: B - A is -40.0")
 
@@ -131,6 +132,33 @@ def test_no_difference_shown_says_what_it_would_take(tmp_path):
     assert sentence.startswith("No difference shown on this task: B - A is +2.0 points (95 %: ")
     assert "50 shared episodes can find differences of about 29 points with 80% power" in sentence
     assert "plan 408 (python -m benchmark plan --difference 0.1 --rate 0.5)" in sentence
+
+
+def test_tasks_that_disagree_give_no_conclusion(tmp_path):
+    """By tasks B is better, by episodes A: the test's evidence must not pass for B's."""
+    few, many = "A/b-v0", "A/c-v0"
+    left = [*outcomes("0" * 18 + "1" * 2, few), *outcomes("1" * 40 + "0" * 60, many)]
+    right = [*outcomes("1" * 18 + "1" * 2, few), *outcomes("0" * 40 + "0" * 60, many)]
+    both = (few, many)
+    a, b = write(tmp_path / "a", left, envs=both), write(tmp_path / "b", right, envs=both)
+    verdict = judge(compare_runs(a, b), 0.95, wilson)
+    assert verdict.these.low > 0
+    assert verdict.p < 0.05
+    assert verdict.sentence.startswith("No conclusion over these 2 tasks: B - A is +25.0 points")
+
+
+def test_where_a_run_was_stopped_early_evidence_decides(tmp_path):
+    a = write(tmp_path / "a", outcomes("1" * 10 + "0" * 20 + "1" * 10))
+    b = write(tmp_path / "b", outcomes("1" * 10 + "1" * 20 + "0" * 4 + "1" * 6))
+    fixed = judge(compare_runs(a, b), 0.95, wilson)
+    watched = judge(compare_runs(a, replace(b, stopped=frozenset({"A/b-v0"}))), 0.95, wilson)
+    assert watched.evidence == fixed.evidence == pytest.approx(evidence(20, 24, 0.5))
+    assert "evidence 63.2" in watched.sentence
+    assert "evidence decides" in watched.sentence
+    weak = write(tmp_path / "c", outcomes("1" * 10 + "1" * 9 + "0" * 11 + "0" * 1 + "1" * 9))
+    assert judge(compare_runs(a, weak), 0.95, wilson).sentence.startswith("B succeeds")
+    peeked = compare_runs(replace(a, stopped=frozenset({"A/b-v0"})), weak)
+    assert judge(peeked, 0.95, wilson).sentence.startswith("No difference shown")
 
 
 def test_several_tasks_weigh_the_same_and_are_adjusted_for(tmp_path):

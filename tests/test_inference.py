@@ -213,6 +213,29 @@ def test_trying_leaves_nothing_behind_in_the_run(pool):
     assert hashes() == before
 
 
+class Buffer(Honest):
+    """Answers in one array of its own, as networks with static outputs do."""
+
+    kept = np.zeros((8, K, A), np.float32)
+    calls = 0
+    leaks = False
+
+    def act(self, observations, states):
+        self.calls += 1
+        answer = self.kept[: len(states)]
+        answer[:] = super().act(observations, states)
+        if self.leaks:
+            answer += 1e-3 * self.calls
+        return answer
+
+
+def test_an_answer_in_the_policys_own_buffer_is_seen_as_it_was_given(pool):
+    assert probe(Buffer(), pool, PLAN, 4) == Inference((1, 2, 4))
+    leaky = Buffer()
+    leaky.leaks = True
+    assert not probe(leaky, pool, PLAN, 4).repeatable
+
+
 def broken(monkeypatch, seeds):
     honest = ToyEnv._reset
 

@@ -16,7 +16,8 @@ from benchmark.results.leaderboard import read_rows
 from benchmark.results.records import read_records
 from benchmark.stopping import stopping_rule
 from envs.make import Workers
-from envs.schema import ManigymError
+from envs.schema import ManigymError, SimulationError
+from envs.toy.env import ToyEnv
 
 QUICK = ("--env", TOY, "run.videos=0")
 
@@ -66,7 +67,7 @@ def test_of_several_checkpoints_the_best_on_validation_episodes_is_taken(out):
     assert [row["split"] for row in trials] == ["validation", "validation"]
     rates = [float(row["success_rate"]) for row in trials]
     assert rates[0] < rates[1]
-    assert chosen["checkpoint"] == str(files[1])
+    assert chosen["checkpoint"] == str(files[1].relative_to(out))
     assert chosen["selection"] == "best of 2 on 6 validation episodes"
     assert (chosen["split"], chosen["episodes"]) == ("test", "3")
     seeds = [{r.seed for r in read_records(out / row["run"])} for row in board(out)]
@@ -121,6 +122,88 @@ def test_errors_are_no_outcomes_for_a_stopping_rule():
     mixed = finished(stopped.plan(), [("error", None)] * 3 + [("ok", False)] * 27)
     clean = finished(stopped.plan(), [("ok", False)] * 30)
     assert len(counted(stopped, mixed)) == len(counted(stopped, clean)) + 3
+
+
+def break_episode(monkeypatch, seed, times):
+    honest, left = ToyEnv._advance, [times]
+
+    def advance(self, native):
+        if self.seed_used == seed and len(self._goals) == 3 and left[0]:
+            left[0] -= 1
+            raise SimulationError("the arm fell off")
+        return honest(self, native)
+
+    monkeypatch.setattr(ToyEnv, "_advance", advance)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_error_is_tried_again_before_a_stopping_rule_looks_past_it(out, monkeypatch, workers):
+    """Otherwise whether an episode counts would depend on when the simulator fails."""
+    run = ("run", "--policy", "uniform", *QUICK, "--episodes", 40, "run.stop_rate=0.5")
+    several = ("--workers", workers, "--isolation", "in_process")
+    assert bench(*run, "--out", out / "calm") == 0
+    (calm,) = board(out / "calm")
+    break_episode(monkeypatch, job(40).plan()[4].seed, times=1)
+    assert bench(*run, *several, "--out", out / "shaky") == 0
+    (shaky,) = board(out / "shaky")
+    same = ("episodes", "successes", "errors", "stopping", "mean_return")
+    assert [shaky[c] for c in same] == [calm[c] for c in same]
+
+
+def test_an_error_for_good_is_passed_over_and_mended_by_the_same_command(out, monkeypatch):
+    run = ("run", "--policy", "uniform", *QUICK, "--episodes", 40, "run.stop_rate=0.5")
+    assert bench(*run, "--out", out / "calm") == 0
+    (calm,) = board(out / "calm")
+    break_episode(monkeypatch, job(40).plan()[4].seed, times=2)
+    assert bench(*run, "--out", out / "shaky") == 1
+    assert bench(*run, "--out", out / "shaky") == 0
+    assert bench(*run, "--out", out / "shaky") == 2  # complete
+    errored, mended = board(out / "shaky")
+    assert (errored["errors"], errored["successes"]) == ("1", "0")
+    assert f"decided after {int(calm['episodes']) + 1} of 40" in errored["stopping"]
+    same = ("episodes", "successes", "errors", "stopping", "mean_return")
+    assert [mended[c] for c in same] == [calm[c] for c in same]
+
+
+def test_another_question_to_the_same_episodes_is_another_row(out):
+    run = ("run", "--policy", "uniform", *QUICK, "--episodes", 12, "--out", out)
+    for settings in (
+        (),
+        ("run.interval=exact",),
+        ("run.interval=exact", "run.confidence=0.9"),
+        ("run.stop_rate=0.5",),
+        ("run.stop_rate=0.501",),
+    ):
+        assert bench(*run, *settings) == 0
+        assert bench(*run, *settings) == 2
+    assert bench(*run, "--sweep", "run.interval=wilson,jeffreys") == 0
+    named = [(row["interval"], row["stopping"].partition(" at")[0]) for row in board(out)]
+    assert named == [
+        ("wilson 95 %", ""),
+        ("exact 95 %", ""),
+        ("exact 90 %", ""),
+        ("sequence 95 %", "rate against 0.5"),
+        ("sequence 95 %", "rate against 0.501"),
+        ("jeffreys 95 %", ""),
+    ]
+    (folder,) = out.glob("*/episodes.jsonl")
+    assert len(read_records(folder.parent)) == 12
+
+
+def test_the_run_stopped_against_may_go_on(out):
+    run = ("run", *QUICK, "--out", out)
+    assert bench(*run, "--policy", "expert", "--episodes", 5) == 0
+    against = ("run.stop_against=expert", "--episodes", 30)
+    assert bench(*run, "--policy", "uniform", *against) == 0
+    assert "undecided in 30" in board(out)[-1]["stopping"]  # five different outcomes are too few
+    assert bench(*run, "--policy", "expert", "--episodes", 30) == 0
+    assert bench(*run, "--policy", "uniform", *against) == 2  # the rule is as it was
+
+
+def test_a_sweep_takes_every_value_once(out):
+    sweep = ("--sweep", "latency.delay=0,2,0")
+    assert bench("run", "--policy", "uniform", *QUICK, "--episodes", 2, *sweep, "--out", out) == 0
+    assert [row["latency"] for row in board(out)] == ["", "hold 2"]
 
 
 @pytest.mark.parametrize("workers", [2, 3])

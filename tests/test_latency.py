@@ -10,7 +10,14 @@ import pytest
 
 from benchmark.config import parse
 from benchmark.engine.chunking import Executor
-from benchmark.engine.latency import Delays, LateExecutor, LatencySettings, idle, parse_delay
+from benchmark.engine.latency import (
+    Delays,
+    LateExecutor,
+    LatencySettings,
+    idle,
+    keep_profile,
+    parse_delay,
+)
 from envs.schema import ActionGroup, ActionSpec, ManigymError
 
 
@@ -76,12 +83,27 @@ def test_a_profile_pools_every_call_and_rounds_up_to_ticks(tmp_path):
     found, counts = np.unique(draws(delays), return_counts=True)
     assert found.tolist() == [0, 1, 7, 8]  # 70 ms are exactly 7 ticks of 100 Hz
     assert np.abs(counts - 1000).max() < 4 * np.sqrt(4000 * 0.25 * 0.75)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    expected = f"profile:{tmp_path.name} median=4 most=8 sha256={digest[:8]}"
+    digest = hashlib.sha256(b"[0.0, 70.0, 70.001, 10.0]").hexdigest()
+    expected = f"profile:{digest[:8]}(median=4,most=8)"
     assert delays.describe() == expected
     assert json.loads(json.dumps(delays.identity)) == {"delay": "profile", "sha256": digest}
     assert parse_delay(f"profile:{tmp_path}", 100.0).describe() == expected
     assert parse_delay(f"profile:{tmp_path}", 10.0).most == 1
+
+
+def test_a_run_keeps_the_profile_it_was_made_with(tmp_path):
+    file = pool_file(tmp_path, [5.0, 120.0], [60.0])
+    used = LatencySettings(f"profile:{file}")
+    run = tmp_path / "run"
+    keep_profile(used, run)
+    before = parse_delay(used.delay, 20.0)
+    pool_file(tmp_path, [1.0])  # that run goes on, or is gone
+    keep_profile(used, run)
+    kept = parse_delay(f"profile:{run / 'profile.json'}", 20.0)
+    assert kept.identity == before.identity
+    assert kept.identity != parse_delay(used.delay, 20.0).identity
+    keep_profile(LatencySettings("3"), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_identity_follows_the_content_not_the_place(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from toy import TOY, bench
 
@@ -73,7 +75,7 @@ def test_noise_on_actions_leaves_the_commands_of_the_policy_as_they_were(out):
         (["perturb.drop_frames=2"], "perturb.drop_frames must lie in [0, 1], got 2"),
         (["perturb.drop_frame=0.1"], "did you mean 'drop_frames'"),
         (["latency.delay=soon"], "latency.delay='soon' is none of TICKS, uniform:LEAST:MOST"),
-        (["latency.delay=profile:absent"], "give the folder of an earlier run"),
+        (["latency.delay=profile:absent"], "no run 'absent' below"),
         (["latency.delay=1", "run.ensemble=act"], "use one or the other"),
         (["latency.mode=overlap", "latency.lead=1", "latency.delay=1"], "policy predicts 1"),
         (["run.stop_rate=1.5"], "run.stop_rate must lie between 0 and 1, got 1.5"),
@@ -90,8 +92,10 @@ def test_what_cannot_be_is_refused_before_anything_runs(out, capsys, settings, m
 def test_a_recorded_profile_is_a_distribution_of_delays(out):
     assert bench(*RUN, "--policy", "expert", "--out", out) == 0
     ((row, _),) = runs(out)
-    profile = f"latency.delay=profile:{out / row['run']}"
-    assert bench(*RUN, "--policy", "expert", profile, "--out", out) == 0
+    for named in ("latest", out / row["run"], row["run"]):
+        profile = f"latency.delay=profile:{named}"
+        assert bench(*RUN, "--policy", "expert", profile, "--out", out) in (0, 2)  # the same run
+        assert len(runs(out)) == 2
     late, outcomes = runs(out)[1]
-    assert late["latency"].startswith(f"hold profile:{row['run']} median=1 most=")
+    assert re.fullmatch(r"hold profile:[0-9a-f]{8}\(median=1,most=\d+\)", late["latency"])
     assert all(delay >= 1 for *_, delays in outcomes for delay in delays[1:])

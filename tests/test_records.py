@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from benchmark.results.records import EpisodeRecord, RunFolder
+from benchmark.results.records import EpisodeRecord, RunFolder, find_run
 from envs.schema import ManigymError
 
 CONFIG = {"policy": "uniform", "seed": 0}
@@ -82,3 +83,61 @@ def test_another_configuration_is_refused(tmp_path):
     RunFolder(tmp_path, CONFIG)
     with pytest.raises(ManigymError, match="another configuration"):
         RunFolder(tmp_path, CONFIG | {"seed": 1})
+
+
+@pytest.mark.parametrize("torn", [b'{"env": "A/b', b"\0" * 40 + b"\n", b'{"env": "A\n', b"\xff\n"])
+def test_what_a_crash_left_at_the_end_is_put_aside(tmp_path, torn):
+    folder = RunFolder(tmp_path, CONFIG)
+    folder.append(record(0))
+    path = tmp_path / "episodes.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    again = RunFolder(tmp_path, CONFIG)
+    assert again.mended == torn
+    assert path.read_bytes() == whole
+    assert (tmp_path / "damaged.jsonl").read_bytes() == torn + b"\n"
+    assert not RunFolder(tmp_path, CONFIG).mended
+
+
+def test_records_of_another_version_are_left_alone(tmp_path):
+    """A readable line that we did not write is no damage: cutting it off would lose an episode."""
+    folder = RunFolder(tmp_path, CONFIG)
+    for episode in range(3):
+        folder.append(record(episode))
+    path = tmp_path / "episodes.jsonl"
+    old = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text(
+        "".join(json.dumps({k: v for k, v in o.items() if k != "digest"}) + "\n" for o in old)
+    )
+    before = path.read_bytes()
+    with pytest.raises(ManigymError, match="line 1 is not an episode record as this version"):
+        RunFolder(tmp_path, CONFIG).records()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", [b"1", b"7", b" "])
+def test_one_changed_byte_in_a_record_is_found(tmp_path, change):
+    folder = RunFolder(tmp_path, CONFIG)
+    folder.append(record(0))
+    path = tmp_path / "episodes.jsonl"
+    data = path.read_bytes()
+    for at in range(len(data) - 1):
+        if data[at : at + 1] != change:
+            path.write_bytes(data[:at] + change + data[at + 1 :])
+            with pytest.raises(ManigymError, match="line 1"):
+                folder.records()
+
+
+def test_runs_are_found_by_any_unambiguous_part_of_their_name(tmp_path):
+    for name in ("expert-0a1b", "expert-0c1d", "uniform-9f9f"):
+        RunFolder(tmp_path / name, CONFIG).append(record(0))
+    RunFolder(tmp_path / "expert-empty", CONFIG)  # a run that never began
+    assert find_run(tmp_path, "uniform").name == "uniform-9f9f"
+    assert find_run(tmp_path, "1d").name == "expert-0c1d"
+    assert find_run(tmp_path, str(tmp_path / "expert-0a1b")).name == "expert-0a1b"
+    os.utime(tmp_path / "expert-0a1b" / "episodes.jsonl", (2**31, 2**31))
+    assert find_run(tmp_path, "latest").name == "expert-0a1b"
+    with pytest.raises(ManigymError, match="'expert' fits 2 runs .*: expert-0c1d, expert-0a1b"):
+        find_run(tmp_path, "expert")
+    with pytest.raises(ManigymError, match="no run 'maniflow'"):
+        find_run(tmp_path, "maniflow")

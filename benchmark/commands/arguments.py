@@ -93,7 +93,7 @@ def variants(sweeps: Sequence[str]) -> list[list[str]]:
             raise ManigymError(
                 f"--sweep {sweep!r}: write section.key=V1,V2, e.g. latency.delay=0,1,2"
             )
-        choices.append([f"{key}={value}" for value in _split(values)])
+        choices.append([f"{key}={value}" for value in dict.fromkeys(_split(values))])
     return [list(combination) for combination in product(*choices)]
 
 

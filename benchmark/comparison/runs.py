@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from benchmark.results import conditions
+from benchmark.results.leaderboard import read_rows
 from benchmark.results.records import EpisodeRecord, read_records
 from benchmark.statistics.paired import PairedTable
 from envs.schema import ManigymError
@@ -34,6 +35,7 @@ class Run:
     path: Path
     config: Mapping[str, Any]
     records: Sequence[EpisodeRecord]
+    stopped: frozenset[str] = frozenset()  # tasks with a row that a stopping rule ended
 
     @classmethod
     def read(cls, path: Path) -> Run:
@@ -43,11 +45,18 @@ class Run:
             raise ManigymError(f"{path / 'config.yaml'} is not the configuration of a run")
         if not records:
             raise ManigymError(f"{path} holds no episodes yet; finish the run first")
-        return cls(path, {str(k): v for k, v in config.items()}, records)
+        return cls(path, {str(k): v for k, v in config.items()}, records, _stopped(path))
 
     @property
     def tasks(self) -> list[str]:
         return sorted({record.env for record in self.records})
+
+
+def _stopped(run: Path) -> frozenset[str]:
+    """As the leaderboard beside the run says."""
+    board = run.parent / "leaderboard.csv"
+    rows = read_rows(board) if board.exists() else []
+    return frozenset(row["env"] for row in rows if row["run"] == run.name and row["stopping"])
 
 
 @dataclass(frozen=True)

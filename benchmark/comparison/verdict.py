@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmark.comparison.runs import RunComparison, TaskComparison
-from benchmark.statistics.intervals import Interval, IntervalOfRate
+from benchmark.statistics.intervals import Interval, IntervalOfRate, wilson
 from benchmark.statistics.paired import (
     PairedTable,
     difference,
@@ -49,8 +49,8 @@ class Verdict:
 
     ``p``: exact McNemar test over the episodes of all tasks; ``evidence``: e-value for the same
     question, valid however often the runs were looked at. ``sentence`` concludes a difference
-    only where ``these`` excludes zero and ``p`` is below ``1 - confidence``: both, so either may
-    veto.
+    only where ``these`` excludes zero, the test agrees (``p``; ``evidence`` where a run was
+    stopped early), and both point the same way.
     """
 
     tasks: Sequence[TaskFigures]
@@ -73,17 +73,24 @@ def judge(comparison: RunComparison, confidence: float, interval: IntervalOfRate
         _figures(task, p, confidence, interval)
         for task, p in zip(comparison.paired, adjusted, strict=True)
     ]
-    these, whole = average_difference(tables, confidence), pooled(tables)
-    p, different = mcnemar(whole), whole.only_a + whole.only_b
     several = len(tables) > 1
+    whole = pooled(tables)
+    found = Overall(
+        these=average_difference(tables, confidence),
+        table=whole,
+        p=mcnemar(whole),
+        evidence=evidence(whole.only_b, whole.only_a + whole.only_b, 0.5),
+        watched=bool(comparison.a.stopped | comparison.b.stopped),
+        confidence=confidence,
+    )
     return Verdict(
         tasks,
-        these,
+        found.these,
         average_difference_over_tasks(tables, confidence) if several else None,
-        p,
-        evidence(whole.only_b, different, 0.5),
+        found.p,
+        found.evidence,
         confidence,
-        _under(comparison.rules) + _sentence(tables, these, p, confidence),
+        _under(comparison.rules) + found.sentence(len(tables)),
     )
 
 
@@ -109,21 +116,66 @@ def _under(rules: Sequence[str]) -> str:
     return "The runs were made by different rules, so a difference may come from them. "
 
 
-def _sentence(tables: Sequence[PairedTable], these: Estimate, p: float, confidence: float) -> str:
-    where = "this task" if len(tables) == 1 else f"these {len(tables)} tasks"
-    figures = f"{points(these.value)} points ({100 * confidence:g} %: {span(these)}), {p_text(p)}"
-    if p < 1 - confidence and (these.low > 0 or these.high < 0):
-        better, worse = ("B", "A") if these.value > 0 else ("A", "B")
-        return f"{better} succeeds more often than {worse} on {where}: B - A is {figures}."
-    return (
-        f"No difference shown on {where}: B - A is {figures}. {_what_it_takes(tables, confidence)}"
-    )
+@dataclass(frozen=True)
+class Overall:
+    """What all tasks say together. ``watched``: a run was stopped by looking at its results, so
+    that ``evidence`` decides, not ``p``."""
+
+    these: Estimate
+    table: PairedTable
+    p: float
+    evidence: float
+    watched: bool
+    confidence: float
+
+    def sentence(self, tasks: int) -> str:
+        """The conclusion, in plain words."""
+        where = "this task" if tasks == 1 else f"these {tasks} tasks"
+        tested = f"evidence {self.evidence:.3g}" if self.watched else p_text(self.p)
+        level = f"{100 * self.confidence:g} %"
+        figures = f"{points(self.these.value)} points ({level}: {span(self.these)}), {tested}"
+        if self._disagree:
+            return (
+                f"No conclusion over {where}: B - A is {figures}, but most episodes with different "
+                "outcomes point the other way. The tasks disagree; look at each of them."
+            )
+        if self._shown:
+            better, worse = ("B", "A") if self.these.value > 0 else ("A", "B")
+            return (
+                f"{better} succeeds more often than {worse} on {where}: B - A is {figures}. "
+                f"{self._proviso}"
+            )
+        return (
+            f"No difference shown on {where}: B - A is {figures}. "
+            f"{_what_it_takes(self.table, self.confidence)}"
+        )
+
+    @property
+    def _disagree(self) -> bool:
+        """Tasks weigh the same in the mean, episodes in the test: they may point opposite ways."""
+        return (self.table.only_b - self.table.only_a) * self.these.value < 0
+
+    @property
+    def _shown(self) -> bool:
+        alpha = 1 - self.confidence
+        tested = self.evidence >= 1 / alpha if self.watched else self.p < alpha
+        return tested and (self.these.low > 0 or self.these.high < 0)
+
+    @property
+    def _proviso(self) -> str:
+        if self.watched:
+            return "A run was stopped early, so evidence decides; the interval is approximate."
+        return "Valid where the number of episodes was fixed beforehand."
 
 
-def _what_it_takes(tables: Sequence[PairedTable], confidence: float) -> str:
-    """What so many episodes can find, and how many a wished difference needs."""
-    table = pooled(tables)
-    rate = table.successes_a / table.episodes
+def _what_it_takes(table: PairedTable, confidence: float) -> str:
+    """What so many episodes can find, and how many a wished difference needs.
+
+    A's rate is not known either: of its interval the end nearest to one half is taken, where most
+    episodes are needed.
+    """
+    low, high = wilson(table.successes_a, table.episodes, confidence)
+    rate = min(max(0.5, low), high)
     found = detectable_difference(rate, table.episodes, POWER, 1 - confidence)
     can = f"differences of about {100 * found:.0f} points" if found else "no difference at all"
     sign = 1 if rate <= 0.5 else -1
@@ -133,8 +185,9 @@ def _what_it_takes(tables: Sequence[PairedTable], confidence: float) -> str:
         return ""
     command = f"python -m benchmark plan --difference {sign * WISHED:g} --rate {rate:.2g}"
     return (
-        f"{table.episodes} shared episodes can find {can} with {POWER:.0%} power; for "
-        f"{100 * WISHED:g} points plan {needed} ({command})."
+        f"{table.episodes} shared episodes can find {can} with {POWER:.0%} power, if A's rate is "
+        f"{rate:.0%} and the outcomes are uncorrelated; for {100 * WISHED:g} points plan {needed} "
+        f"({command})."
     )
 
 

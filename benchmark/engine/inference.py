@@ -104,7 +104,7 @@ def _window(frame: FlatObservation, n_obs: int) -> Window:
 def ask(policy: Policy, windows: Sequence[Window], states: Sequence[Any]) -> np.ndarray:
     """One call of the policy: windows key -> (O, ...) of B episodes -> chunks (B, K, A)."""
     batch = {key: np.stack([window[key] for window in windows]) for key in windows[0]}
-    chunks = np.asarray(policy.act(batch, states))
+    chunks = np.array(policy.act(batch, states), np.float32)  # a copy: it may be its own buffer
     if chunks.ndim != 3 or len(chunks) != len(states):
         raise ManigymError(
             f"policy {policy.name!r} answered with shape {chunks.shape} to the observations of "

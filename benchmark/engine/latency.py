@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.engine.chunking import Executor
+from benchmark.results.files import write_whole
 from envs.schema import ActionMode, ActionSpec, ManigymError
 
 MODES = ("hold", "overlap")
+PROFILE = "profile.json"
 FORMS = "TICKS, uniform:LEAST:MOST, lognormal:MEDIAN:SIGMA:MOST (in ticks) or profile:RUN"
 # Modes whose physical value 0 means "stay here"; in every other one the last target is repeated.
 _RELATIVE: tuple[ActionMode, ...] = ("joint_delta", "ee_delta", "twist", "base_displacement")
@@ -67,7 +69,7 @@ class Delays:
     """A distribution of delays in control ticks, at most ``most``.
 
     ``name``: canonical text. ``identity``: plain data that changes when the distribution does,
-    for the hash of a configuration; for a profile it has the file's content, not its place.
+    for the hash of a configuration; for a profile it has the timings' hash, not their place.
     """
 
     name: str
@@ -122,39 +124,52 @@ def _lognormal(median: str, sigma: str, most: str) -> Delays:
 
 def _profile(source: Path, control_hz: float) -> Delays:
     """What an earlier run measured: drawn with replacement from all its policy calls."""
+    milliseconds = timings(source)
+    # Multiplied first: 70 ms are exactly 7 ticks of 100 Hz, 0.07 s * 100 Hz would be 8.
+    ticks = np.ceil(milliseconds * control_hz / 1000).astype(int)
+    most, digest = int(ticks.max()), hashlib.sha256(_as_json(milliseconds)).hexdigest()
+    name = f"profile:{digest[:8]}(median={np.median(ticks):g},most={most})"
+    identity = {"delay": "profile", "sha256": digest}
+    return Delays(name, most, identity, lambda rng: int(ticks[rng.integers(len(ticks))]))
+
+
+def timings(source: Path) -> np.ndarray:
+    """float64 (calls,) ms: ``policy_ms`` of a run (its folder or ``episodes.jsonl``), or those that
+    :func:`keep_profile` kept."""
     file = source / "episodes.jsonl" if source.is_dir() else source
     try:
-        content = file.read_bytes()
+        lines = file.read_bytes().splitlines()
     except OSError as error:
         raise ManigymError(
             f"latency.delay=profile:{source}: {error.strerror}; "
             "give the folder of an earlier run or its episodes.jsonl"
         ) from None
-    milliseconds = _timings(file, content)
-    # Multiplied first: 70 ms are exactly 7 ticks of 100 Hz, 0.07 s * 100 Hz would be 8.
-    ticks = np.ceil(milliseconds * control_hz / 1000).astype(int)
-    most, digest = int(ticks.max()), hashlib.sha256(content).hexdigest()
-    run = file.resolve().parent.name if file.name == "episodes.jsonl" else file.stem
-    name = f"profile:{run} median={np.median(ticks):g} most={most} sha256={digest[:8]}"
-    identity = {"delay": "profile", "sha256": digest}
-    return Delays(name, most, identity, lambda rng: int(ticks[rng.integers(len(ticks))]))
-
-
-def _timings(file: Path, content: bytes) -> np.ndarray:
-    """float64 (calls,): ``policy_ms`` of every record, in the file's order."""
     try:
-        records = [json.loads(line) for line in content.splitlines()]
-        timings = np.array([ms for record in records for ms in record["policy_ms"]], np.float64)
+        found = [json.loads(line) for line in lines]
+        calls = found if file.name == PROFILE else [one["policy_ms"] for one in found]
+        milliseconds = np.array([ms for each in calls for ms in each], np.float64)
     except (ValueError, KeyError, TypeError) as error:
         raise ManigymError(
             f"{file} is not the episodes.jsonl of a run: {type(error).__name__}: {error}"
         ) from None
-    if not len(timings) or not np.isfinite(timings).all() or timings.min() < 0:
+    usable = np.isfinite(milliseconds) & (milliseconds >= 0)
+    if not len(usable) or not usable.all():
         raise ManigymError(
-            f"{file} has {len(timings)} policy calls; a profile needs at least one, "
+            f"{file} has {len(usable)} policy calls; a profile needs at least one, "
             "and only finite times of 0 ms or more in policy_ms"
         )
-    return timings
+    return milliseconds
+
+
+def keep_profile(settings: LatencySettings, run: Path) -> None:
+    """Copy the timings of a ``profile:`` into ``profile.json`` of the run that uses them."""
+    kind, _, source = settings.delay.partition(":")
+    if kind == "profile" and not (run / PROFILE).exists():
+        write_whole(run / PROFILE, _as_json(timings(Path(source))))
+
+
+def _as_json(milliseconds: np.ndarray) -> bytes:
+    return json.dumps(milliseconds.tolist()).encode()
 
 
 _KINDS: Mapping[str, Callable[..., Delays]] = {"uniform": _uniform, "lognormal": _lognormal}

@@ -74,15 +74,22 @@ class Outcome:
     failure: Failure | None
     policy_seconds: list[float] = field(default_factory=list)
     delays: list[int] = field(default_factory=list)
+    retried: bool = False
 
 
 class _Running:
     """One episode in flight."""
 
     def __init__(
-        self, episode: PlannedEpisode, policy: Policy, pool: Pool, options: RolloutOptions
+        self,
+        episode: PlannedEpisode,
+        policy: Policy,
+        pool: Pool,
+        options: RolloutOptions,
+        tries_left: int,
     ) -> None:
         self.episode, self.seconds = episode, list[float]()
+        self.tries_left = tries_left
         self.delays: list[int] = []
         n_action, spec = policy.spec.n_action, policy.spec
         self._shape = (n_action, pool.interface.action_size)
@@ -137,20 +144,22 @@ def rollout(
     on_end: Callable[[Outcome], None],
     options: RolloutOptions = DEFAULTS,
     enough: Callable[[], bool] = lambda: False,
+    tries: int = 1,
 ) -> None:
-    """Run every episode once and hand each outcome to ``on_end`` as it comes, in any order.
+    """Run every episode and hand each outcome to ``on_end`` as it comes, in any order.
 
-    An exception inside the environment costs that episode; one inside the policy is a defect of
-    the policy and ends the run. No further episode is begun once ``enough`` says so.
+    An exception inside the environment costs that try of an episode, of which there are ``tries``;
+    one inside the policy is a defect of the policy and ends the run. No further episode is begun
+    once ``enough`` says so.
     """
-    waiting = deque(episodes)
+    waiting = deque((episode, tries) for episode in episodes)
     running: dict[int, _Running] = {}
     look = policy.spec.n_obs + (options.perturber.extra_frames if options.perturber else 0)
 
     def begin(slot: int) -> None:
         if waiting and not enough():
-            episode = waiting.popleft()
-            running[slot] = _Running(episode, policy, pool, options)
+            episode, left = waiting.popleft()
+            running[slot] = _Running(episode, policy, pool, options, left - 1)
             pool.reset(slot, episode.seed, options.record, episode.index < options.film)
 
     for slot in range(pool.size):
@@ -163,7 +172,10 @@ def rollout(
                 questions.append(_Question(slot, current, current.window(reply)))
                 continue
             del running[slot]
-            on_end(_outcome(current, reply))
+            outcome = _outcome(current, reply)
+            if outcome.retried:
+                waiting.appendleft((current.episode, current.tries_left))
+            on_end(outcome)
             begin(slot)
         for cut in options.inference.groups(len(questions)):
             for question, actions in _answer(policy, questions[cut]):
@@ -173,7 +185,8 @@ def rollout(
 def _outcome(ended: _Running, reply: Reply | Failure) -> Outcome:
     failure = reply if isinstance(reply, Failure) else None
     summary = None if isinstance(reply, Failure) else reply.summary
-    return Outcome(ended.episode, summary, failure, ended.seconds, ended.delays)
+    retried = failure is not None and ended.tries_left > 0
+    return Outcome(ended.episode, summary, failure, ended.seconds, ended.delays, retried)
 
 
 def _answer(policy: Policy, questions: Sequence[_Question]) -> list[tuple[_Question, np.ndarray]]:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -88,11 +89,16 @@ class Row:
         return texts | {"row_sha256": seal(texts)}
 
 
+# Cells that say when and where a row was written, not what: two rows alike but for these are one.
+INCIDENTAL = {
+    *("episodes_per_hour", "workers", "date", "records_bytes", "records_sha256", "row_sha256"),
+}
 COLUMNS = tuple(f.name for f in fields(Row))
 SHOWN = {
     "env": "environment",
     "policy": "policy",
     "protocol": "protocol",
+    "split": "split",
     "latency": "latency",
     "perturbation": "perturbation",
     "successes": "successes",
@@ -102,13 +108,31 @@ SHOWN = {
     "low": "low",
     "high": "high",
     "interval": "interval",
+    "stopping": "stopping",
+    "selection": "selection",
+    "inference": "inference",
     "mean_steps": "mean steps",
     "nfe": "NFE",
     "train_episodes": "demos",
     "policy_ms_p50": "policy ms",
     "run": "run",
 }
-OPTIONAL = ("latency", "perturbation", "errors", "nfe", "train_episodes")  # shown where any has one
+OPTIONAL = {  # shown where a cell says something: what that looks like
+    "split": "^(?!test$).",
+    "latency": ".",
+    "perturbation": ".",
+    "errors": "[1-9]",
+    "stopping": ".",
+    "selection": "^best of",
+    "inference": "unrepeatable",
+    "nfe": ".",
+    "train_episodes": "[1-9]",
+}
+SHORTER = {  # in a table; the file has the whole
+    "latency": (r"profile:.* median=(\S+) .*", r"profile median=\1"),
+    "stopping": (r"^.*: ", ""),
+    "selection": (r" on \d+ validation episodes$", ""),
+}
 
 
 def seal(cells: Mapping[str, str]) -> str:
@@ -161,6 +185,15 @@ def append_row(path: Path, row: Row) -> None:
         append_whole(path, csv_text([row.cells()], header=not there).encode())
 
 
+def written(path: Path, row: Row) -> dict[str, str]:
+    """The newest row there is that says the same as this one; empty where there is none."""
+    wanted, rows = row.cells(), read_rows(path) if path.exists() else []
+    for other in reversed(rows):
+        if all(other[name] == wanted[name] for name in COLUMNS if name not in INCIDENTAL):
+            return other
+    return {}
+
+
 def csv_text(rows: Sequence[Mapping[str, str]], header: bool = True) -> str:
     """Rows as they stand in the file."""
     buffer = io.StringIO()
@@ -199,17 +232,22 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def table(rows: Sequence[Mapping[str, Any]], style: str = "simple") -> str:
     """A readable table; ``style`` is any of tabulate's, e.g. ``github`` for Markdown."""
-    shown = {c: t for c, t in SHOWN.items() if c not in OPTIONAL or _says_something(rows, c)}
-    body = [[_cell(row.get(column)) for column in shown] for row in rows]
-    return tabulate(body, headers=list(shown.values()), tablefmt=style, disable_numparse=True)
+    shown = [c for c in SHOWN if c not in OPTIONAL or any(says_something(c, r) for r in rows)]
+    body = [[cell_text(column, row) for column in shown] for row in rows]
+    headers = [SHOWN[column] for column in shown]
+    return tabulate(body, headers=headers, tablefmt=style, disable_numparse=True)
 
 
-def _says_something(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
-    return any(_cell(row.get(column)) not in ("", "0") for row in rows)
+def says_something(column: str, row: Mapping[str, Any]) -> bool:
+    """Whether a cell of one of the ``OPTIONAL`` columns differs from the usual."""
+    return re.search(OPTIONAL[column], cell_text(column, row)) is not None
 
 
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+def cell_text(column: str, row: Mapping[str, Any]) -> str:
+    """A cell as a table shows it: ``decided after 23 of 100`` without the rule before it."""
+    value = row.get(column)
+    pattern, shorter = SHORTER.get(column, ("", ""))
+    return "" if value is None else re.sub(pattern, shorter, str(value))
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

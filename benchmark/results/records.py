@@ -176,22 +176,27 @@ def config_text(config: Mapping[str, Any]) -> str:
 def _mend(path: Path) -> bytes:
     """Put what a crash left at the end of the records aside; return it.
 
-    Only the last line can have been in the middle of being written. Damage before it is not a
-    crash's doing and is left for a person to look at.
+    That is a line without its end, or one that is no JSON (zeros after a power failure). Anything
+    else is not a crash's doing and is left for a person to look at.
     """
     data = path.read_bytes() if path.exists() else b""
     keep = data.rfind(b"\n") + 1
     last = data.rfind(b"\n", 0, keep - 1) + 1
-    if keep and keep == len(data):
-        try:
-            EpisodeRecord.from_json(data[last : keep - 1].decode())
-        except (DamagedRecord, UnicodeDecodeError):
-            keep = last
+    if keep and keep == len(data) and not _is_json(data[last:keep]):
+        keep = last
     cut = data[keep:]
     if cut:
         append_whole(path.with_name("damaged.jsonl"), cut + b"\n")
         write_whole(path, data[:keep])
     return cut
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def read_records(run: Path) -> list[EpisodeRecord]:
@@ -211,18 +216,24 @@ def parse_records(content: bytes, file: Path) -> list[EpisodeRecord]:
             record = EpisodeRecord.from_json(line.decode())
         except (DamagedRecord, UnicodeDecodeError) as problem:
             raise DamagedRecord(
-                f"{file} line {number} is not an episode record as it was written ({problem}); "
-                "restore the file or remove the line to run that episode again"
+                f"{file} line {number} is not an episode record as this version writes them "
+                f"({problem}); restore the file, or remove the line to run that episode again"
             ) from None
         found[record.env, record.episode] = record
     return [found[key] for key in sorted(found)]
 
 
 def find_run(out: Path, name: str) -> Path:
-    """The folder of a run: a path, or a name below ``out`` (its beginning or end will do)."""
+    """The folder of a run: a path, or a name below ``out`` (its beginning or end will do).
+
+    ``latest`` is the one that was written to last. Runs without an episode are not found by name.
+    """
     if (Path(name) / "config.yaml").is_file():
         return Path(name)
-    runs = sorted(file.parent for file in out.glob("*/config.yaml"))
+    files = sorted(out.glob("*/episodes.jsonl"), key=lambda file: file.stat().st_mtime)
+    runs = [file.parent for file in files]
+    if name == "latest" and runs:
+        return runs[-1]
     found = [run for run in runs if run.name == name] or [
         run for run in runs if run.name.startswith(name) or run.name.endswith(name)
     ]
@@ -230,4 +241,4 @@ def find_run(out: Path, name: str) -> Path:
         return found[0]
     problem = f"{name!r} fits {len(found)} runs" if found else f"no run {name!r}"
     known = ", ".join(run.name for run in (found or runs)) or "none"
-    raise ManigymError(f"{problem} below {out}; there are: {known}")
+    raise ManigymError(f"{problem} below {out}; there are, the newest last: {known}")

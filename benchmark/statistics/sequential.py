@@ -89,7 +89,7 @@ class Stopping:
         decided = self.decided(successes, np.arange(1, len(outcomes) + 1))
         return int(decided.argmax()) + 1 if decided.any() else None
 
-    def decided(self, successes: np.ndarray, episodes: np.ndarray | int) -> np.ndarray:
+    def decided(self, successes: np.ndarray | int, episodes: np.ndarray | int) -> np.ndarray:
         """bool, broadcast: is there enough evidence against ``rate`` after these counts?"""
         return log_evidence(successes, episodes, self.rate) >= -math.log1p(-self.confidence)
 
