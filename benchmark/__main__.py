@@ -27,7 +27,7 @@ COMMANDS = {
     "verify": "is the leaderboard what was measured? Files, figures, and a sample executed again",
     "plan": "how many episodes a question needs",
     "invariance": "the same episodes in many ways: does a result depend on how it was made?",
-    "leaderboard": "print leaderboard.csv as a table or Markdown",
+    "leaderboard": "leaderboard.csv as a table, Markdown, CSV or one HTML page",
     "convert": "robomimic HDF5 to a trajectory store and back",
     "list": "environments and policies",
     "setup": "Python environments for simulators that this Python does not hold",

@@ -46,7 +46,9 @@ class MujocoEnv(ManipEnv):
         self._rendered_model: mujoco.MjModel | None = None
 
     def render_device(self) -> str:
-        return os.environ.get("MUJOCO_GL", "glfw")
+        """MuJoCo's backend, and once a picture was drawn what OpenGL says of itself."""
+        drawn = [renderer.device() for renderer in self._renderers.values()]
+        return ", ".join([os.environ.get("MUJOCO_GL", "glfw"), *drawn[:1]])
 
     def object_names(self) -> tuple[str, ...]:
         """Of the geoms; one without a name has that of its body."""

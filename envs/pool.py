@@ -55,6 +55,11 @@ class Pool:
         found: dict[str, str] = self.links[0].call("fingerprint")
         return found
 
+    def render_device(self) -> str:
+        """What draws the pictures, of the first slot: see ``TaskEnv.render_device``."""
+        device: str = self.links[0].call("render_device")
+        return device
+
     def reset(self, slot: int, seed: int, record: bool = False, film: bool = False) -> None:
         """Ask a slot to start the episode of ``seed``."""
         self._post(slot, reset_request(seed, track=True, record=record, film=film))

@@ -110,6 +110,13 @@ class OffscreenRenderer(mujoco.Renderer):
             self.disable_segmentation_rendering()
         return np.where(ids[..., 1] == mujoco.mjtObj.mjOBJ_GEOM, ids[..., 0], -1).astype(np.int32)
 
+    def device(self) -> str:
+        """OpenGL's words for what draws, e.g. ``llvmpipe (LLVM 15.0.6, 256 bits), 4.5 Mesa``."""
+        from OpenGL import GL  # MuJoCo has chosen its platform by now
+
+        self._gl_context.make_current()
+        return ", ".join(GL.glGetString(name).decode() for name in (GL.GL_RENDERER, GL.GL_VERSION))
+
     def close(self) -> None:
         """Free GL objects in their own context, not in whichever happens to be current."""
         if self._gl_context:

@@ -42,10 +42,15 @@ class PolicySpec:
 
 
 class Policy(ABC):
-    """Chooses action chunks."""
+    """Chooses action chunks.
+
+    ``packages``: distributions whose versions can change its answers (besides numpy, torch and its
+    own, which are recorded anyway).
+    """
 
     spec: PolicySpec
     name: ClassVar[str] = ""
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> Policy:
@@ -122,3 +127,10 @@ class TrainablePolicy(Policy):
     @abstractmethod
     def load(cls, path: Path) -> Self:
         """Read :meth:`save`'s file; a foreign or truncated file raises ``ManigymError``."""
+
+
+def inference_options(kind: type[Policy], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of ``policy.*`` those that may be given with a checkpoint; the others went into training."""
+    if not issubclass(kind, TrainablePolicy):
+        return dict(options)
+    return {key: value for key, value in options.items() if key in kind.inference_keys}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class SB3Policy(Policy):
     A model over a ``Box`` sees the named modalities concatenated in order (float32); one over a
     ``Dict`` sees them under their flat keys. ``algorithm``: class name, e.g. PPO, SAC, TD3.
     """
+
+    packages: ClassVar[tuple[str, ...]] = ("stable-baselines3",)
 
     def __init__(
         self,

@@ -18,14 +18,16 @@ FILM = b"\0\0\0\x18ftypisom" + bytes(range(200)) * 15  # what an MP4 begins with
 def add_run(out: Path, policy: str, outcomes: str, env: str = TASK, **cells: Any) -> Path:
     """A run and its row: ``outcomes`` has ``1`` for a success, ``0``, ``e`` for an error.
 
-    ``config``: more of its configuration; other keywords are cells of the row.
+    ``config``: more of its configuration; ``circumstances``: all its conditions; other keywords are
+    cells of the row.
     Episode i has seed 10 + i. Every success and failure is filmed.
     """
     name = str(cells.pop("run", f"{policy}-abc"))
     tasks = {env: {"protocol": "ph", "checkpoint_sha256": policy}}
     config = {"policy": policy, "seed": 0, "tasks": tasks} | cells.pop("config", {})
     folder = RunFolder(out / name, config)
-    circumstances = conditions.store(folder.path, {"simulator": "mujoco=3.9.0"})
+    named = cells.pop("circumstances", {"simulator": "mujoco=3.9.0"})
+    circumstances = conditions.store(folder.path, named)
     records = [
         record(
             i,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.report.charts import Series, interval, line_chart, log_ticks, thinned, ticks
-from benchmark.report.rows import labels, newest
+from benchmark.report.rows import best_first, labels, longest, remarks
 
 
 def test_the_interval_is_drawn_where_it_lies():
@@ -23,7 +23,36 @@ def test_names_say_what_tells_rows_apart():
     assert labels(rows) == ["expert", "flow, 2 NFE", "flow, 4 NFE", "flow, ood split"]
     twice = [{"policy": "p", "run": r, "env": "E", "split": "test"} for r in "ab"]
     assert labels(twice) == ["p, a", "p, b"]
-    assert [r["run"] for r in newest([*rows, rows[0]])] == ["x", "y", "z", "w"]
+
+
+def tried(run, episodes, errors=0, stopping="", **cells):
+    counts = {"episodes": str(episodes), "errors": str(errors), "stopping": stopping}
+    return {"run": run, "env": "E"} | counts | cells
+
+
+def test_fewer_episodes_of_a_run_never_stand_in_for_more():
+    rows = [tried("a", 10, date="1"), tried("b", 3), tried("a", 5, date="2")]
+    assert longest(rows) == rows[:2]
+    mended = tried("a", 10, date="3")
+    assert longest([tried("a", 8, 2), mended]) == [mended]  # an error that was tried again
+    stopped = tried("a", 7, stopping="rate against 0.5 at 95 %: decided after 7 of 9")
+    sooner = tried("a", 6, stopping="rate against 0.5 at 95 %: decided after 6 of 9")
+    assert longest([*rows, stopped, sooner]) == [*rows[:2], stopped]
+
+
+def test_test_rows_come_before_others_and_no_rate_comes_last():
+    given = [("validation", "1.0"), ("test", ""), ("test", "0.0"), ("test", "0.5")]
+    rows = [{"env": "E", "protocol": "p", "split": s, "success_rate": r} for s, r in given]
+    assert best_first(rows) == [rows[3], rows[2], rows[1], rows[0]]
+
+
+def test_only_the_unusual_is_remarked():
+    usual = {"stopping": "", "selection": "last of training", "inference": "batched 2 4 8"}
+    assert remarks(usual) == []
+    rule = "rate against 0.5 at 95 %: decided after 23 of 100"
+    chosen = "best of 3 on 20 validation episodes"
+    found = remarks({"stopping": rule, "selection": chosen, "inference": "unrepeatable"})
+    assert found == ["decided after 23 of 100", "best of 3 checkpoints", "unrepeatable"]
 
 
 def test_axes_have_round_marks_and_curves_fit_them():

@@ -14,6 +14,8 @@ from benchmark.statistics.suite import (
     average,
     average_difference,
     average_difference_over_tasks,
+    average_of,
+    average_of_over_tasks,
     average_over_tasks,
 )
 
@@ -41,6 +43,18 @@ def test_an_average_of_extremes_stays_in_range_and_keeps_its_doubt():
     assert average([(0, 3), (1, 1)], interval=exact).low >= 0
     assert average_over_tasks([(50, 50)] * 4) == average([(50, 50)] * 4)
     assert average_over_tasks([(0, 50), (50, 50)])[1:] == (0.0, 1.0)
+
+
+def test_any_intervals_of_single_tasks_are_combined():
+    value, low, high = average_of([0.25, 0.75], [(0.1, 0.65), (0.55, 0.9)])
+    assert (value, low, high) == pytest.approx(
+        (0.5, 0.5 - 0.25 / 2, 0.5 + math.hypot(0.4, 0.15) / 2)
+    )
+    counts = [(10, 100), (50, 100), (90, 100), (70, 100)]
+    ends = [wilson(k, n, 0.9) for k, n in counts]
+    assert average_of_over_tasks([k / n for k, n in counts], ends, 0.9) == pytest.approx(
+        average_over_tasks(counts, 0.9)
+    )
 
 
 def test_tasks_like_these_is_the_t_interval_over_tasks():

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import benchmark
-from benchmark.comparison.averages import HEADERS, averages
+from benchmark.comparison.averages import averages, averages_grid
 from benchmark.report.formats import FILTERS
-from benchmark.report.rows import Row, newest
+from benchmark.report.rows import Row, longest
 from benchmark.report.runs import Film
 from benchmark.report.sections import Section, sections
 
@@ -44,24 +44,33 @@ class Shown:
 
 
 def write_page(
-    rows: Sequence[Row], out: Path, target: Path, with_published: bool = False, max_mb: float = 25
+    rows: Sequence[Row],
+    out: Path,
+    target: Path,
+    with_published: bool = False,
+    max_mb: float = 25,
+    left_out: str = "",
 ) -> None:
     """Write the page of these rows, whose runs lie below ``out``, to ``target``.
 
     Films are embedded, in the order of the rows, while the page stays below ``max_mb`` megabytes
     (10**6 bytes); those beyond are linked by their path relative to the page.
+    ``left_out``: which rows are not among these, in words.
     """
     found = sections(rows, out, with_published)
     films = [film for s in found for e in s.entries for film in e.behind.films]
     place = target.resolve().parent
     linked = {film: _linked(film, place) for film in films}
-    bare = render(found, rows, linked)
+    bare = render(found, rows, linked, left_out)
     room = math.floor(max_mb * MEGABYTE) - len(bare.encode())
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(render(found, rows, linked | _embedded(films, room)), encoding="utf-8")
+    films_shown = linked | _embedded(films, room)
+    target.write_text(render(found, rows, films_shown, left_out), encoding="utf-8")
 
 
-def render(found: Sequence[Section], rows: Sequence[Row], films: dict[Film, Shown]) -> str:
+def render(
+    found: Sequence[Section], rows: Sequence[Row], films: dict[Film, Shown], left_out: str
+) -> str:
     """The page's text."""
     loader = FileSystemLoader(Path(__file__).parent)
     jinja = Environment(
@@ -72,12 +81,14 @@ def render(found: Sequence[Section], rows: Sequence[Row], films: dict[Film, Show
         lstrip_blocks=True,
     )
     jinja.filters.update(FILTERS)
+    headers, suites = averages_grid(averages(longest(rows)))
     return jinja.get_template("page.html").render(
         sections=found,
         films=films,
         rows=rows,
-        suites=averages(newest(rows)),
-        suite_headers=HEADERS,
+        suites=suites,
+        suite_headers=headers,
+        left_out=left_out,
         columns=COLUMNS,
         newest=max((row["date"] for row in rows), default=""),
         episodes=sum(int(row["episodes"] or 0) for row in rows),

@@ -1,10 +1,16 @@
-"""Paired comparisons between the rows of a task that ran the same episodes."""
+"""Paired comparisons between the rows of a task that ran the same episodes.
+
+Which row is the best follows from the same outcomes that are then tested. So where only pairs with
+the best are shown, p-values are adjusted for all pairs: any of them might have been the one shown.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -21,15 +27,16 @@ from benchmark.statistics.paired import (
 )
 from envs.schema import ManigymError
 
-ALL_PAIRS = 5  # with more rows on a task, each is compared with the best only
+ALL_PAIRS = 5  # with more rows that can be compared, each is shown against the best only
+SAME = ("protocol", "split", "seed", "seed_rule")  # of rows that met the same episodes
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two entries on the episodes that both ran; ``difference`` is rate of ``b`` - rate of ``a``.
 
-    ``adjusted``: ``p`` for testing all comparisons of the task (Holm). ``rules``: in what the runs
-    differ besides the policy, A first.
+    ``adjusted``: ``p`` for testing ``tests`` pairs, shown or not (Holm). ``rules``: in what the
+    runs differ besides the policy, A first; ``circumstances``: machine and code, if they differ.
     """
 
     a: Entry
@@ -38,37 +45,51 @@ class Comparison:
     difference: float
     interval: Span
     p: float
-    adjusted: float
     bar: Interval
-    rules: tuple[str, ...]
+    adjusted: float = 1.0
+    tests: int = 0
+    rules: tuple[str, ...] = ()
+    circumstances: tuple[str, ...] = ()
+
+    @property
+    def circumstance_names(self) -> str:
+        """``code, machine``."""
+        return ", ".join(line.partition(":")[0] for line in self.circumstances)
 
 
 def comparisons(entries: Sequence[Entry]) -> list[Comparison]:
-    """Every pair that ran some of the same seeds under the same protocol, the better one as ``b``.
+    """Pairs of one task, entries given best first: the better one is ``b``.
 
-    With more than ``ALL_PAIRS`` entries: the best against each of the others.
+    Of more than ``ALL_PAIRS`` entries that can be compared, only pairs with the best.
     """
-    pairs = list(combinations(entries, 2))
-    if len(entries) > ALL_PAIRS:
-        pairs = [(entries[0], other) for other in entries[1:]]
-    found = [_comparison(worse, better) for better, worse in pairs]
-    known = [comparison for comparison in found if comparison is not None]
-    adjusted = holm([comparison.p for comparison in known])
-    return [replace(c, adjusted=p) for c, p in zip(known, adjusted, strict=True)]
+    shown, tested = list[Comparison](), list[Comparison]()
+    for group in _comparable(entries):
+        found = [_comparison(worse, better) for better, worse in combinations(group, 2)]
+        pairs = [pair for pair in found if pair is not None]
+        tested += pairs
+        shown += [p for p in pairs if len(group) <= ALL_PAIRS or p.b is group[0]]
+    adjusted = dict(zip(map(id, tested), holm([pair.p for pair in tested]), strict=True))
+    return [_explained(replace(c, adjusted=adjusted[id(c)], tests=len(tested))) for c in shown]
+
+
+def _comparable(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Entries that met the same episodes, each run once; none that stopped by its outcomes."""
+    groups: dict[tuple[str, ...], dict[Path, Entry]] = defaultdict(dict)
+    for entry in entries:
+        if not entry.row["stopping"]:
+            groups[tuple(entry.row[c] for c in SAME)].setdefault(entry.behind.folder, entry)
+    return [list(group.values()) for group in groups.values()]
 
 
 def _comparison(a: Entry, b: Entry) -> Comparison | None:
-    """``None`` where no episode was run by both, or both rows come from the same records."""
-    if a.behind.folder == b.behind.folder or a.row["protocol"] != b.row["protocol"]:
-        return None
+    """``None`` where no episode was run by both."""
     first, second = _outcomes(a), _outcomes(b)
     shared = sorted(first.keys() & second.keys())
     table = PairedTable.of([first[s] for s in shared], [second[s] for s in shared])
     gain, ends = difference(table), difference_interval(table)
     if gain is None:
         return None
-    p, bar = mcnemar(table), interval(gain, *ends, span=(-1, 1))
-    return Comparison(a, b, table, gain, ends, p, p, bar, tuple(_differences(a, b)))
+    return Comparison(a, b, table, gain, ends, mcnemar(table), interval(gain, *ends, span=(-1, 1)))
 
 
 def _outcomes(entry: Entry) -> dict[int, bool]:
@@ -76,12 +97,13 @@ def _outcomes(entry: Entry) -> dict[int, bool]:
     return {r.seed: bool(r.success) for r in entry.behind.records if r.status == "ok"}
 
 
-def _differences(a: Entry, b: Entry) -> list[str]:
-    """In what the runs differ besides the policy, or why that cannot be told."""
+def _explained(pair: Comparison) -> Comparison:
+    """With the differences between the runs besides the policy, or why they cannot be told."""
+    env = [pair.a.row["env"]]
     try:
-        first, second = Run.read(a.behind.folder), Run.read(b.behind.folder)
-        env = a.row["env"]
-        found = rule_differences(first, second, [env])
-        return found + circumstance_differences(first, second, [env])
+        runs = Run.read(pair.a.behind.folder), Run.read(pair.b.behind.folder)
+        rules = rule_differences(*runs, env)
+        circumstances = circumstance_differences(*runs, env)
     except (ManigymError, OSError, UnicodeDecodeError, OmegaConfBaseException, YAMLError) as error:
-        return [f"not known whether they ran under the same rules: {error}"]
+        return replace(pair, rules=(f"not known whether they ran under the same rules: {error}",))
+    return replace(pair, rules=tuple(rules), circumstances=tuple(circumstances))

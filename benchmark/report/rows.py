@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from benchmark.comparison.averages import stopping_rule
+from benchmark.results.leaderboard import cell_text, says_something
+
 Row = Mapping[str, str]
 
 # Said of a row whenever it is not the usual value, which comes first.
@@ -21,7 +24,11 @@ DISTINGUISHING = {
     "seed": "seed {}",
     "render_profile": "{} rendering",
     "run": "{}",
+    "stopping": "{}",
+    "episodes": "{} episodes",
+    "date": "{}",
 }
+REMARKS = {"stopping": "{}", "selection": "{} checkpoints", "inference": "{}"}
 
 
 def number(text: str | None) -> float | None:
@@ -33,14 +40,40 @@ def number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def newest(rows: Sequence[Row]) -> list[Row]:
-    """The last row written of each run and task."""
-    return list({(row["run"], row["env"]): row for row in rows}.values())
+def longest(rows: Sequence[Row]) -> list[Row]:
+    """Of each run, task and stopping rule the row with most episodes, of equals the newest.
+
+    A row over the first few episodes of a longer run, written later, does not stand in for it.
+    """
+    found: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        key = row["run"], row["env"], stopping_rule(row)
+        if key not in found or _tried(row) >= _tried(found[key]):
+            found[key] = row
+    return list(found.values())
+
+
+def _tried(row: Row) -> int:
+    return int(row["episodes"] or 0) + int(row["errors"] or 0)
 
 
 def best_first(rows: Sequence[Row]) -> list[Row]:
-    """By task and protocol, the highest success rate first; no rate comes last."""
-    return sorted(rows, key=lambda r: (r["env"], r["protocol"], -(number(r["success_rate"]) or -1)))
+    """By task, protocol and split (test first), the highest success rate first, no rate last."""
+    return sorted(rows, key=_place)
+
+
+def _place(row: Row) -> tuple[str, str, bool, str, float]:
+    rate, split = number(row["success_rate"]), row["split"]
+    return row["env"], row["protocol"], split != "test", split, 1.0 if rate is None else -rate
+
+
+def remarks(row: Row) -> list[str]:
+    """What is unusual about how a row came about, in a few words each."""
+    return [
+        wording.format(cell_text(column, row))
+        for column, wording in REMARKS.items()
+        if says_something(column, row)
+    ]
 
 
 def labels(rows: Sequence[Row]) -> list[str]:

@@ -51,6 +51,11 @@ class Section:
         named = {entry.row.get("interval", "") for entry in self.entries}
         return ", ".join(sorted(named - {""})) or "95 %"
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a row has a stopping rule."""
+        return any(entry.row["stopping"] for entry in self.entries)
+
 
 def sections(rows: Sequence[Row], out: Path, with_published: bool) -> list[Section]:
     """One section per task, in the order of the task's name, its best row first."""

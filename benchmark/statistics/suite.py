@@ -26,12 +26,34 @@ class Estimate(NamedTuple):
     high: float
 
 
+def average_of(values: Sequence[float], ends: Sequence[Interval]) -> Estimate:
+    """Mean of independent estimates (rates, differences) and its interval from their own.
+
+    MOVER, the method of variance estimates recovery (Zou, Donner 2008, Statistics in Medicine
+    27:1693): distances to the ends add up in squares, each side for itself. It works where all
+    rates are 0 or 1 and cannot leave the range of the single intervals.
+    """
+    if not values:
+        raise ValueError("an average needs at least one task")
+    count, centre = len(values), math.fsum(values) / len(values)
+    below = math.hypot(*(v - low for v, (low, _) in zip(values, ends, strict=True))) / count
+    above = math.hypot(*(high - v for v, (_, high) in zip(values, ends, strict=True))) / count
+    return Estimate(centre, centre - below, centre + above)
+
+
+def average_of_over_tasks(
+    rates: Sequence[float], ends: Sequence[Interval], confidence: float = 0.95
+) -> Estimate:
+    """Mean rate over tasks like these; ``ends``: the interval of each rate, of any kind."""
+    return _clustered(rates, average_of(rates, ends), confidence, (0.0, 1.0))
+
+
 def average(
     counts: Sequence[tuple[int, int]], confidence: float = 0.95, interval: IntervalOfRate = wilson
 ) -> Estimate:
     """Mean success rate over these tasks; ``counts`` are (successes, episodes) per task."""
     rates, ends = _rates(counts), [interval(k, n, confidence) for k, n in counts]
-    return _mover(rates, ends)
+    return average_of(rates, ends)
 
 
 def average_over_tasks(counts: Sequence[tuple[int, int]], confidence: float = 0.95) -> Estimate:
@@ -42,7 +64,7 @@ def average_over_tasks(counts: Sequence[tuple[int, int]], confidence: float = 0.
 def average_difference(tables: Sequence[PairedTable], confidence: float = 0.95) -> Estimate:
     """Mean of ``rate_b - rate_a`` over these tasks, from the tables of shared episodes."""
     ends = [difference_interval(table, confidence) for table in tables]
-    return _mover(_differences(tables), ends)
+    return average_of(_differences(tables), ends)
 
 
 def average_difference_over_tasks(
@@ -64,21 +86,6 @@ def _differences(tables: Sequence[PairedTable]) -> list[float]:
     if any(value is None for value in found):
         raise ValueError("a task without shared episodes has no difference; leave it out")
     return [value for value in found if value is not None]
-
-
-def _mover(values: Sequence[float], ends: Sequence[Interval]) -> Estimate:
-    """Interval of a mean of independent estimates from their own intervals.
-
-    MOVER, the method of variance estimates recovery (Zou, Donner 2008, Statistics in Medicine
-    27:1693): distances to the ends add up in squares, each side for itself. It works where all
-    rates are 0 or 1 and cannot leave the range of the single intervals.
-    """
-    if not values:
-        raise ValueError("an average needs at least one task")
-    count, centre = len(values), math.fsum(values) / len(values)
-    below = math.hypot(*(v - low for v, (low, _) in zip(values, ends, strict=True))) / count
-    above = math.hypot(*(high - v for v, (_, high) in zip(values, ends, strict=True))) / count
-    return Estimate(centre, centre - below, centre + above)
 
 
 def _clustered(
