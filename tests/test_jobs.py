@@ -36,7 +36,7 @@ def test_variants_are_every_combination():
     ]
 
 
-@pytest.mark.parametrize("sweep", ["a.b", "ab=1,2", "a.b="])
+@pytest.mark.parametrize("sweep", ["a.b", "ab=1,2", "a.b=", "a.b=,1", "a.b=1,"])
 def test_a_sweep_that_is_none_is_refused(sweep):
     with pytest.raises(ManigymError, match=r"write section.key=V1,V2"):
         variants([sweep])

@@ -44,10 +44,18 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     add_places(parser)
 
 
+def folder(text: str) -> Path:
+    """A folder that is there or can be made."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file; name a folder")
+    return path
+
+
 def add_places(parser: argparse.ArgumentParser) -> None:
     """``--out``, ``--workers``, ``--isolation``, ``--deadline``."""
     parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
+        "--out", type=folder, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
     )
     parser.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="simulator processes (default 1)"
@@ -89,7 +97,7 @@ def variants(sweeps: Sequence[str]) -> list[list[str]]:
     choices = []
     for sweep in sweeps:
         key, sign, values = sweep.partition("=")
-        if not sign or "." not in key or not values:
+        if not sign or "." not in key or not all(_split(values)):
             raise ManigymError(
                 f"--sweep {sweep!r}: write section.key=V1,V2, e.g. latency.delay=0,1,2"
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmark.commands.arguments import DEFAULT_OUT
+from benchmark.commands.arguments import DEFAULT_OUT, folder
 from benchmark.commands.plan import share
 from benchmark.comparison.runs import Run, RunComparison, TaskComparison, compare_runs
 from benchmark.comparison.verdict import TaskFigures, Verdict, judge, p_text, points, span
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_a", metavar="RUN_A", help="e.g. runs/expert-0123456789ab")
     parser.add_argument("run_b", metavar="RUN_B")
     parser.add_argument(
-        "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
+        "--out", type=folder, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
     )
     parser.add_argument(
         "--confidence", type=share, default=0.95, metavar="C", help="of intervals (default 0.95)"

@@ -126,8 +126,9 @@ class _Running:
         if chunk.shape != self._shape or not np.isfinite(chunk).all():
             raise ManigymError(
                 f"the policy answered with shape {chunk.shape} and "
-                f"{np.count_nonzero(~np.isfinite(chunk))} non-finite numbers in {self.episode}, "
-                f"after {len(self.seconds)} calls; expected finite actions {self._shape}"
+                f"{np.count_nonzero(~np.isfinite(chunk))} non-finite numbers in {self.episode.env} "
+                f"episode {self.episode.index} (seed {self.episode.seed}), call {len(self.seconds)}; "
+                f"expected finite actions {self._shape}"
             )
 
 
