@@ -124,11 +124,11 @@ class _Running:
     def _check(self, chunk: np.ndarray) -> None:
         """A bad answer ends the run: as an error of the episode it would not count against it."""
         if chunk.shape != self._shape or not np.isfinite(chunk).all():
+            where = f"{self.episode.env} episode {self.episode.index} (seed {self.episode.seed})"
             raise ManigymError(
                 f"the policy answered with shape {chunk.shape} and "
-                f"{np.count_nonzero(~np.isfinite(chunk))} non-finite numbers in {self.episode.env} "
-                f"episode {self.episode.index} (seed {self.episode.seed}), call {len(self.seconds)}; "
-                f"expected finite actions {self._shape}"
+                f"{np.count_nonzero(~np.isfinite(chunk))} non-finite numbers in {where}, call "
+                f"{len(self.seconds)}; expected finite actions {self._shape}"
             )
 
 
