@@ -23,6 +23,13 @@ def test_names_say_what_tells_rows_apart():
     assert labels(rows) == ["expert", "flow, 2 NFE", "flow, 4 NFE", "flow, ood split"]
     twice = [{"policy": "p", "run": r, "env": "E", "split": "test"} for r in "ab"]
     assert labels(twice) == ["p, a", "p, b"]
+    late = {"policy": "p", "run": "r", "latency": "hold profile:x median=3 most=9 sha256=01"}
+    assert labels([late, late | {"run": "s", "latency": "hold 2"}]) == [
+        "p, latency hold profile median=3",
+        "p, latency hold 2",
+    ]
+    one_run = [{"policy": "p", "run": "r", "episodes": n} for n in ("5", "9")]
+    assert labels(one_run) == ["p, 5 episodes", "p, 9 episodes"]
 
 
 def tried(run, episodes, errors=0, stopping="", **cells):

@@ -94,7 +94,7 @@ def _label(row: Row, same_policy: Sequence[Row]) -> str:
 
 
 def _conditions(row: Row) -> list[str]:
-    named = [(row.get(column, ""), *usual) for column, usual in CONDITIONS.items()]
+    named = [(cell_text(column, row), *usual) for column, usual in CONDITIONS.items()]
     return [wording.format(value) for value, usual, wording in named if value not in usual]
 
 
