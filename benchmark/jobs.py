@@ -18,7 +18,7 @@ from benchmark.engine.plan import Split
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
 from benchmark.pipeline import Recipe, trained
 from benchmark.progress import note
-from benchmark.results.leaderboard import append_row, written
+from benchmark.results.leaderboard import append_row, drop_rows, written
 from benchmark.results.provenance import config_hash
 from benchmark.results.records import RunFolder, find_run
 from benchmark.rows import row_of
@@ -67,6 +67,7 @@ def run(request: Request, overwrite: bool = False) -> Finished:
     path = request.out / f"{request.policy}-{config_hash(config)}"
     with claimed(path):
         if overwrite and path.exists():
+            drop_rows(request.out / "leaderboard.csv", path.name)
             shutil.rmtree(path)
         folder = RunFolder(path, config)
         if folder.mended:

@@ -17,13 +17,13 @@ from benchmark.results.leaderboard import (
     append_row,
     outcome_figures,
     read_rows,
-    table,
 )
+from benchmark.results.table import table
 from envs.schema import ManigymError
 
 
 def row(policy="uniform", **fields):
-    given = {"env": "A/b-v0", "policy": policy, "episodes": 1, "errors": 0}
+    given = {"env": "A/b-v0", "policy": policy, "episodes": 1, "successes": 0, "errors": 0}
     values = dict.fromkeys(COLUMNS, None) | given | fields
     return Row(**values)
 

@@ -12,7 +12,8 @@ from test_report import Page
 from toy import bench
 
 from benchmark.report.rows import best_first
-from benchmark.results.leaderboard import COLUMNS, csv_text, read_rows, table
+from benchmark.results.leaderboard import COLUMNS, csv_text, read_rows
+from benchmark.results.table import table
 
 LEFT_OUT = "2 rows on validation episodes left out; --split validation shows them"
 

@@ -18,7 +18,8 @@ from benchmark.report.page import write_page
 from benchmark.report.published import Published, published
 from benchmark.report.published import table as published_table
 from benchmark.report.rows import Row, best_first, longest
-from benchmark.results.leaderboard import csv_text, read_rows, table
+from benchmark.results.leaderboard import csv_text, read_rows
+from benchmark.results.table import table
 from envs import card
 from envs.schema import ManigymError
 

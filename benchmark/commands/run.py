@@ -27,7 +27,7 @@ from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.engine.latency import LatencySettings
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.jobs import Finished, Request, run
-from benchmark.results.leaderboard import table
+from benchmark.results.table import table
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose
 from envs.schema import ManigymError

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from benchmark.comparison.averages import stopping_rule
-from benchmark.results.leaderboard import cell_text, says_something
+from benchmark.results.table import cell_text, says_something
 
 Row = Mapping[str, str]
 

@@ -6,16 +6,14 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from tabulate import tabulate
 
-from benchmark.results.files import append_whole, drop_cut_line
+from benchmark.results.files import append_whole, drop_cut_line, write_whole
 from benchmark.results.records import EpisodeRecord
 from benchmark.statistics.descriptive import mean, percentile
 from benchmark.statistics.intervals import INTERVALS
@@ -94,45 +92,6 @@ INCIDENTAL = {
     *("episodes_per_hour", "workers", "date", "records_bytes", "records_sha256", "row_sha256"),
 }
 COLUMNS = tuple(f.name for f in fields(Row))
-SHOWN = {
-    "env": "environment",
-    "policy": "policy",
-    "protocol": "protocol",
-    "split": "split",
-    "latency": "latency",
-    "perturbation": "perturbation",
-    "successes": "successes",
-    "episodes": "episodes",
-    "errors": "errors",
-    "success_rate": "rate",
-    "low": "low",
-    "high": "high",
-    "interval": "interval",
-    "stopping": "stopping",
-    "selection": "selection",
-    "inference": "inference",
-    "mean_steps": "mean steps",
-    "nfe": "NFE",
-    "train_episodes": "demos",
-    "policy_ms_p50": "policy ms",
-    "run": "run",
-}
-OPTIONAL = {  # shown where a cell says something: what that looks like
-    "split": "^(?!test$).",
-    "latency": ".",
-    "perturbation": ".",
-    "errors": "[1-9]",
-    "stopping": ".",
-    "selection": "^best of",
-    "inference": "unrepeatable",
-    "nfe": ".",
-    "train_episodes": "[1-9]",
-}
-SHORTER = {  # in a table; the file has the whole
-    "latency": (r"profile:.* median=(\S+) .*", r"profile median=\1"),
-    "stopping": (r"^.*: ", ""),
-    "selection": (r" on \d+ validation episodes$", ""),
-}
 
 
 def seal(cells: Mapping[str, str]) -> str:
@@ -185,6 +144,14 @@ def append_row(path: Path, row: Row) -> None:
         append_whole(path, csv_text([row.cells()], header=not there).encode())
 
 
+def drop_rows(path: Path, run: str) -> None:
+    """Remove the rows of a run whose records are about to go, as nothing could check them."""
+    if path.exists():
+        with FileLock(f"{path}.lock"):
+            kept = [row for row in read_rows(path) if row["run"] != run]
+            write_whole(path, csv_text(kept).encode())
+
+
 def written(path: Path, row: Row) -> dict[str, str]:
     """The newest row there is that says the same as this one; empty where there is none."""
     wanted, rows = row.cells(), read_rows(path) if path.exists() else []
@@ -222,32 +189,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             "another --out"
         )
     for number, row in enumerate(rows, 2):
-        if not (row["episodes"] + row["errors"]).isdigit():
+        counts = {name: row[name] for name in ("episodes", "successes", "errors")}
+        if not all(text.isdecimal() for text in counts.values()):
+            said = ", ".join(f"{name} {text!r}" for name, text in counts.items())
             raise ManigymError(
-                f"{path} line {number}: episodes {row['episodes']!r} and errors {row['errors']!r} "
-                "must be whole numbers; restore the line"
+                f"{path} line {number}: {said} must be whole numbers; restore the line"
             )
     return rows
-
-
-def table(rows: Sequence[Mapping[str, Any]], style: str = "simple") -> str:
-    """A readable table; ``style`` is any of tabulate's, e.g. ``github`` for Markdown."""
-    shown = [c for c in SHOWN if c not in OPTIONAL or any(says_something(c, r) for r in rows)]
-    body = [[cell_text(column, row) for column in shown] for row in rows]
-    headers = [SHOWN[column] for column in shown]
-    return tabulate(body, headers=headers, tablefmt=style, disable_numparse=True)
-
-
-def says_something(column: str, row: Mapping[str, Any]) -> bool:
-    """Whether a cell of one of the ``OPTIONAL`` columns differs from the usual."""
-    return re.search(OPTIONAL[column], cell_text(column, row)) is not None
-
-
-def cell_text(column: str, row: Mapping[str, Any]) -> str:
-    """A cell as a table shows it: ``decided after 23 of 100`` without the rule before it."""
-    value = row.get(column)
-    pattern, shorter = SHORTER.get(column, ("", ""))
-    return "" if value is None else re.sub(pattern, shorter, str(value))
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
