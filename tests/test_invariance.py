@@ -167,7 +167,8 @@ def test_the_command_finds_what_another_process_does_otherwise(capsys, monkeypat
     assert bench(*COMMAND) == 1
     printed = capsys.readouterr().out
     assert printed.count("DIFFERENT") == 1
-    assert "DIFFERENT  workers 2, in_process, run by a fresh Python" in printed
+    way = "workers 2, in_process, run by a fresh Python, OMP_NUM_THREADS=2, filmed"
+    assert f"DIFFERENT  {way}\n" in printed
     assert f"{TOY}, uniform: 2 differences" in printed
 
 

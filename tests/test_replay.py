@@ -141,6 +141,15 @@ def test_a_trace_that_is_missing_cut_or_swapped_is_named(says, run):
     for file, episode in ((second, 1), (third, 2)):
         assert f"{file} is not the trace of {TOY} episode {episode}: sha256 " in text
     assert text.count(": first difference") == 0
+    assert "The likely cause" not in text
+    assert "does not repeat itself" not in text  # they were not executed
+
+
+def test_a_long_list_of_differences_is_cut(says, monkeypatch):
+    nudge_at(monkeypatch, 3)
+    text = says("uniform")[1]
+    assert text.count("first difference at step 3") == 5
+    assert f"{TOY} and 1 more: episode 5\n" in text
 
 
 def test_a_simulator_that_fails_is_a_difference(says, monkeypatch):

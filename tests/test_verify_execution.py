@@ -10,12 +10,12 @@ import pytest
 from ledger import make_rows_fit, rewrite_record, rewrite_rows
 from toy import TINY, TOY, bench
 
-from benchmark.commands.verify import sampled
 from benchmark.results.leaderboard import read_rows
 from benchmark.results.records import read_records
 from benchmark.results.traces import Trace, read_trace, write_trace
 from benchmark.verification.checks import verify
 from benchmark.verification.reexecution import RecordedTask, stage
+from benchmark.verification.sample import sampled
 from envs.make import Workers
 from envs.toy.env import ToyEnv
 
@@ -98,8 +98,9 @@ def test_physics_that_changed_is_a_difference_with_its_likely_cause(board, says,
     monkeypatch.setattr("benchmark.results.conditions.machine", lambda: "Pentium, 1 cores")
     status, text = says()
     assert status == 1
-    assert text.count("first difference at step 1 of 20") == 2  # the sample
-    assert "here: Pentium, 1 cores" in text
+    assert text.count("first difference at step 1 of 20") == 1
+    assert "and 1 more, executed again: episode " in text  # the sample is of two
+    assert text.count("here: Pentium, 1 cores") == 1
 
 
 def test_the_sample_is_repeatable_and_another_seed_takes_others(board, out):
@@ -116,7 +117,7 @@ def test_rows_of_a_continued_run_all_verify(board, says):
         assert bench(*RUN, "--episodes", episodes, "--out", board.parent) == 0
     status, text = says("--sample", "all", "--with-policy")
     assert (status, text.count("OK  ")) == (0, 3)
-    assert "3 rows: 3 OK; 13 episodes executed again, all identical." in text
+    assert "3 rows: 3 OK; 7 episodes executed again, all identical." in text
 
 
 def test_a_row_made_before_an_error_was_mended_verifies(out, says, monkeypatch):
@@ -156,16 +157,22 @@ def test_every_way_of_running_verifies_with_its_policy(out, says, settings):
     assert re.search(r"^OK +line 2 ", text, re.MULTILINE), text
 
 
-def test_a_profile_of_delays_is_found_by_its_content(board, says, run):
+def test_a_profile_of_delays_is_kept_with_the_run_and_bound_to_it(board, says, run):
     late = ("policy.n_action=4", f"latency.delay=profile:{run}")
     assert bench(*RUN, "--episodes", 2, "--out", board.parent, *late) == 0
     status, text = says("--with-policy")
     assert (status, text.count("OK  ")) == (0, 2)
     shutil.move(run, board.parent.parent / "elsewhere")
-    status, text = says("--with-policy", "--run", read_rows(board)[1]["run"])
-    assert status == 0
-    assert re.search(r"^NOT CHECKABLE +line 3 ", text, re.MULTILINE)
-    assert "the timings of its latency.delay=profile" in text
+    name = read_rows(board)[1]["run"]
+    status, text = says("--with-policy", "--run", name)
+    assert (status, text.count("OK  ")) == (0, 1)
+    profile = board.parent / name / "profile.json"
+    content = profile.read_text()
+    profile.write_text(content.replace("[", "[9.5, "))
+    status, text = says("--run", name)
+    assert (status, f"{profile} was changed: its timings have the sha256" in text) == (1, True)
+    profile.unlink()
+    assert says("--run", name)[0] == 1
 
 
 def test_episodes_from_recorded_start_states(out, says, tmp_path):
@@ -181,7 +188,7 @@ def test_episodes_from_recorded_start_states(out, says, tmp_path):
     assert "no trajectory store there" in text
 
 
-def test_a_checkpoint_that_changed_or_is_gone(out, says):
+def test_a_checkpoint_that_changed_or_is_gone(out, says, tmp_path):
     train = ("--demonstrations", 3, "training.steps=2", *TINY)
     asked = ("run", "--policy", "maniflow", "--env", TOY, "--episodes", 2, "run.videos=0")
     assert bench(*asked, *train, "--out", out) == 0
@@ -189,16 +196,20 @@ def test_a_checkpoint_that_changed_or_is_gone(out, says):
     assert (status, text.count("OK  ")) == (0, 1), text
     (checkpoint,) = out.glob("training/*/checkpoint.pt")
     content = checkpoint.read_bytes()
+    copy, other = tmp_path / "copy.pt", tmp_path / "other.pt"
+    copy.write_bytes(content)
+    other.write_bytes(content[:-1])
     checkpoint.write_bytes(content[:-1])
     status, text = says()
-    assert status == 1
-    assert f"checkpoint {checkpoint} has the sha256 " in text
+    assert (status, f"another file is at {checkpoint} now: sha256 " in text) == (1, True)
+    assert says("--with-policy", "--checkpoint", other, copy)[0] == 0
     checkpoint.unlink()
-    status, text = says("--with-policy")
+    status, text = says("--with-policy", "--checkpoint", other)
     assert status == 0
     assert re.search(r"^NOT CHECKABLE +line 2 ", text, re.MULTILINE)
-    assert f"the checkpoint {checkpoint} is not here (sha256 " in text
+    assert re.search(rf"the checkpoint {checkpoint} \(sha256 \w+\) is not here; ", text)
     assert "2 episodes executed again" in text
+    assert re.search(r"^OK +line 2 ", says("--with-policy", "--checkpoint", copy)[1], re.MULTILINE)
 
 
 def test_a_row_that_stopped_against_another_run_verifies_and_its_end_is_recounted(out, says):
@@ -214,3 +225,22 @@ def test_a_row_that_stopped_against_another_run_verifies_and_its_end_is_recounte
     status, text = says("--run", stopped["run"])
     assert status == 1
     assert "decided after 8 of 30" in text
+
+
+def test_what_a_run_stopped_against_is_kept_and_bound(out, says):
+    run = ("run", "--env", TOY, "run.videos=0", "--out", out)
+    assert bench(*run, "--policy", "expert", "--episodes", 30) == 0
+    (expert,) = read_rows(out / "leaderboard.csv")
+    stop = f"run.stop_against={expert['run']}"
+    assert bench(*run, "--policy", "uniform", "--episodes", 30, stop) == 0
+    name = read_rows(out / "leaderboard.csv")[1]["run"]
+    shutil.rmtree(out / expert["run"])
+    assert says("--sample", "0", "--run", name)[0] == 0
+    kept = out / name / "reference" / f"{expert['run']}.json"
+    content = kept.read_text()
+    kept.write_text(content.replace("true", "false"))
+    status, text = says("--sample", "0", "--run", name)
+    assert (status, "stopping is 'against" in text) == (1, True)
+    kept.unlink()
+    status, text = says("--sample", "0", "--run", name)
+    assert (status, f"{kept} is missing" in text, kept.exists()) == (1, True, False)

@@ -2,7 +2,8 @@
 
 The same episodes are run with 1, 2 and 4 workers, with the simulator in this process and in others,
 in other orders, with the policy asked for one episode and for several at a time, interrupted and
-continued, and by a fresh Python with another hash seed. Every state, action and return is compared.
+continued, and by a fresh Python with another hash seed, two threads and films. Every state, action
+and return is compared.
 Exit status 1 where anything differs.
 """
 
@@ -35,11 +36,11 @@ from benchmark.verification.invariance import (
 from envs import card
 from envs.isolation.interpreter import host
 from envs.schema import ManigymError
-from policies.base import TrainablePolicy
+from policies.base import inference_options
 
 RESUME = "nothing is kept, the same command starts again"
-# What a second day brings: other orders of sets and dictionaries, another clock.
-ELSEWHERE = {"PYTHONHASHSEED": "20250711", "TZ": "Pacific/Auckland"}
+# What a second day brings: other orders of sets and dictionaries, another clock, more threads.
+ELSEWHERE = {"PYTHONHASHSEED": "20250711", "TZ": "Pacific/Auckland", "OMP_NUM_THREADS": "2"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,9 +102,8 @@ def _task(request: Request, env_id: str, full: bool) -> list[Difference]:
             called = play(job, way, folders / str(number))
             found += _compared(f"{way} ({called})", folders / "reference", folders / str(number))
         again = _fresh_process(request, job, isolations[-1], folders / "again")
-        found += _compared(
-            f"workers 2, {isolations[-1]}, run by a fresh Python", folders / "reference", again
-        )
+        other_day = f"workers 2, {isolations[-1]}, run by a fresh Python, OMP_NUM_THREADS=2, filmed"
+        found += _compared(other_day, folders / "reference", again)
     count = len(job.plan()) * (len(others) + 1)
     print(f"{env_id}, {request.policy}: {len(found)} differences in {count} episodes compared\n")
     return found
@@ -139,10 +139,8 @@ def _settings_file(request: Request, folder: Path) -> Path:
     sections: dict[str, Any] = resolved(request.settings)
     for training in ("training", "data"):
         del sections[training]
-    if issubclass(request.policy_class, TrainablePolicy):
-        keys = request.policy_class.inference_keys
-        sections["policy"] = {k: v for k, v in sections["policy"].items() if k in keys}
-    sections["run"] |= {"videos": 0, "stop_rate": None, "stop_against": None}
+    sections["policy"] = inference_options(request.policy_class, sections["policy"])
+    sections["run"] |= {"videos": 1, "stop_rate": None, "stop_against": None}
     folder.mkdir()
     file = folder / "settings.yaml"
     OmegaConf.save(OmegaConf.create(sections), file)

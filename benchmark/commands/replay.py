@@ -16,6 +16,7 @@ from tabulate import tabulate
 
 from benchmark.commands.arguments import add_places, natural, workers
 from benchmark.progress import note, progress
+from benchmark.results import conditions
 from benchmark.results.records import EpisodeRecord, find_run, read_records
 from benchmark.verification.reexecution import (
     RecordedTask,
@@ -25,11 +26,14 @@ from benchmark.verification.reexecution import (
     stage,
     write_film,
 )
+from benchmark.verification.sample import summary
 from envs import card
 from envs.make import Workers
+from envs.pool import Pool
 from envs.schema import ManigymError
 
 RESUME = "a replay keeps nothing but finished films; the same command starts over"
+SHOWN = 5  # episodes that differ, in full
 HEADERS = ("task", "episodes", "identical", "ended in an error")
 
 
@@ -113,19 +117,16 @@ def _replay_task(
             done.append(replace(one, frames=()))
             bar.update()
         different = [one for one in done if not one.identical]
-        causes = likely_causes(pool, task, [one.record for one in different])
-    return done, "\n".join([*_differences(task, different, causes), *sorted(films)])
+        said = _differences(task, different, pool) if different else []
+    return done, "\n".join([*said, *sorted(films)])
 
 
-def _differences(
-    task: RecordedTask, different: Sequence[Replayed], causes: Sequence[str]
-) -> list[str]:
-    if not different:
-        return []
-    ordered = sorted(different, key=lambda one: one.record.episode)
-    lines = [
-        f"{task.env} episode {one.record.episode}: {'; '.join(one.differences)}" for one in ordered
-    ]
+def _differences(task: RecordedTask, different: Sequence[Replayed], pool: Pool) -> list[str]:
+    lines = [f"{task.env} {text}" for text in summary(different, shown=SHOWN)]
+    ran = [one.record for one in different if one.ran]
+    if not ran:
+        return lines
+    causes = likely_causes(task, ran, conditions.surroundings(pool))
     if causes:
         return [*lines, "The likely cause:", *(f"  {cause}" for cause in causes)]
     return [

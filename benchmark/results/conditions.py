@@ -153,8 +153,7 @@ def policy_code(kind: type[Policy]) -> str:
 def policy_packages(kind: type[Policy]) -> str:
     """Versions of the distribution that registers a policy and of those that it names itself."""
     entry = {entry.name: entry for entry in entry_points(group=policies.GROUP)}.get(kind.name)
-    known = entry is not None and entry.dist is not None and entry.load() is kind
-    own = [entry.dist.name] if known else []
+    own = [entry.dist.name] if entry and entry.dist and entry.load() is kind else []
     return _joined(package_versions([*own, *kind.packages]).items())
 
 
@@ -162,8 +161,8 @@ def _hash_of(places: Iterable[Path]) -> str:
     """Over files, and the source files in folders; not over where these lie."""
     total = hashlib.blake2b(digest_size=16)
     for place in places:
-        files = [place] if place.is_file() else (f for f in place.rglob("*") if f.suffix in SOURCES)
-        for file in sorted(files):
+        inside = (file for file in place.rglob("*") if file.suffix in SOURCES)
+        for file in [place] if place.is_file() else sorted(inside):
             total.update(f"{place.name}/{file.relative_to(place)}".encode())
             total.update(hashlib.blake2b(file.read_bytes()).digest())
     return total.hexdigest()

@@ -34,6 +34,11 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def located(out: Path, cell: str) -> Path:
+    """The file that a row of ``out``'s leaderboard names: relative to ``out``, or absolute."""
+    return out / cell
+
+
 def package_versions(packages: Sequence[str]) -> dict[str, str]:
     """Installed versions of distributions; ``missing`` where there is none."""
     return {name: _version(name) for name in packages}

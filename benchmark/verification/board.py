@@ -20,13 +20,15 @@ from envs.schema import ManigymError
 @dataclass
 class CheckedRow:
     """Line ``number`` of the file; ``cells`` is empty where it is not a row, ``evidence`` ``None``
-    where its run cannot be read. ``records``: those it counts."""
+    where its run cannot be read. ``records``: those it counts; ``checkpoint``: its weights, where
+    they are here."""
 
     number: int
     cells: Cells
     findings: list[Finding] = field(default_factory=list)
     evidence: Evidence | None = None
     records: list[EpisodeRecord] = field(default_factory=list)
+    checkpoint: Path | None = None
 
     @property
     def verdict(self) -> str:
@@ -53,6 +55,8 @@ def read_lines(path: Path) -> tuple[list[str], list[CheckedRow]]:
         raise ManigymError(
             f"no leaderboard at {path}; make one with: python -m benchmark run --policy uniform"
         ) from None
+    if not content:
+        return [f"{path} is empty; restore it from a copy"], []
     *lines, rest = content.split(b"\n")
     rows = [_row(number, line) for number, line in enumerate(lines[1:], 2)]
     if rest or not lines:

@@ -7,18 +7,25 @@ sealed, and its cells are made again from the run's folder. Nothing is executed 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import policies
 from benchmark.results import conditions
 from benchmark.results.leaderboard import seal
-from benchmark.results.provenance import file_hash
+from benchmark.results.provenance import file_hash, located
 from benchmark.results.records import find_run
 from benchmark.verification.board import CheckedRow, read_lines
-from benchmark.verification.evidence import DAMAGED, OTHER_CODE, UNCHECKED, Evidence, gather
-from benchmark.verification.recount import Cells, counted, expected_cells
+from benchmark.verification.evidence import (
+    DAMAGED,
+    OTHER_CODE,
+    SUPERSEDED,
+    UNCHECKED,
+    Evidence,
+    gather,
+)
+from benchmark.verification.recount import Cells, configured_cells, counted, expected_cells
 from envs import card
 from envs.schema import ManigymError
 
@@ -34,16 +41,21 @@ class Verification:
     unreported: Sequence[tuple[Path, str, int]]
 
 
-def verify(out: Path, names: Sequence[str] = ()) -> Verification:
-    """Check the leaderboard in ``out``; with ``names`` only the rows of these runs."""
+def verify(out: Path, names: Sequence[str] = (), checkpoints: Sequence[Path] = ()) -> Verification:
+    """Check the leaderboard in ``out``; with ``names`` only the rows of these runs.
+
+    ``checkpoints``: stand in for those of the same content that are not where a row says.
+    """
     board = out / "leaderboard.csv"
     problems, lines = read_lines(board)
     wanted = {find_run(out, name).name for name in names}
     rows = [line for line in lines if not wanted or line.cells.get("run") in wanted]
     gathered: dict[str, Evidence] = {}
-    for row in rows:
+    spare = {file_hash(file): file for file in checkpoints}
+    for place, row in enumerate(rows):
         if row.cells:
-            _check_row(row, out, gathered)
+            later = [other for other in rows[place + 1 :] if _is_of(row.cells, other.cells)]
+            _check_row(row, later, out, gathered, spare)
     runs = {path.parent.name: path.parent for path in sorted(out.glob("*/config.yaml"))}
     for name in runs:
         if name not in gathered and (not wanted or name in wanted):
@@ -51,7 +63,18 @@ def verify(out: Path, names: Sequence[str] = ()) -> Verification:
     return Verification(problems, rows, _unshown(gathered, rows), _unreported(gathered, rows))
 
 
-def _check_row(row: CheckedRow, out: Path, gathered: dict[str, Evidence]) -> None:
+def _is_of(one: Cells, other: Cells) -> bool:
+    """Whether two rows are of the same run and task."""
+    return all(one[key] == other.get(key) for key in ("run", "env"))
+
+
+def _check_row(
+    row: CheckedRow,
+    later: Sequence[CheckedRow],
+    out: Path,
+    gathered: dict[str, Evidence],
+    spare: Mapping[str, Path],
+) -> None:
     cells = row.cells
     if cells["row_sha256"] != (sealed := seal(cells)):
         row.found(
@@ -70,26 +93,46 @@ def _check_row(row: CheckedRow, out: Path, gathered: dict[str, Evidence]) -> Non
         row.found(DAMAGED, f"{run / 'config.yaml'} has no task {cells['env']!r}")
     else:
         try:
-            _check_figures(row, evidence)
+            _check_figures(row, later, evidence)
         except (KeyError, TypeError, ValueError, AttributeError, ManigymError) as error:
             text = f"{type(error).__name__}: {error}"
             row.found(DAMAGED, f"{run} is not as runs of this version are written ({text})")
     shown = {(r.env, r.episode) for r in row.records}
     row.findings += [f for f in evidence.findings if f.episode is None or f.episode in shown]
-    _check_checkpoint(row)
+    _check_checkpoint(row, out, spare, newest=not later)
 
 
-def _check_figures(row: CheckedRow, evidence: Evidence) -> None:
+def _check_figures(row: CheckedRow, later: Sequence[CheckedRow], evidence: Evidence) -> None:
     cells = row.cells
+    overwriter = _overwriter(row, later, evidence)
+    if overwriter is not None:
+        text = f"its records were overwritten by the run of line {overwriter.number}"
+        row.found(SUPERSEDED, f"{text}; nothing is left to check it against")
+        _compare(row, configured_cells(cells, evidence))
+        return
     row.found(DAMAGED, *_sealed_records(cells, evidence))
     row.records, problems = counted(cells, evidence)
     row.found(DAMAGED, *problems)
     if problems:
         return  # figures of other episodes say nothing
-    for name, expected in expected_cells(cells, evidence, row.records).items():
-        if cells[name] != expected:
-            row.found(DAMAGED, f"{name} is {cells[name]!r}; the run gives {expected!r}")
+    _compare(row, expected_cells(cells, evidence, row.records))
     _check_code(row, evidence)
+
+
+def _compare(row: CheckedRow, expected: Cells) -> None:
+    for name, text in expected.items():
+        if row.cells[name] != text:
+            row.found(DAMAGED, f"{name} is {row.cells[name]!r}; the run gives {text!r}")
+
+
+def _overwriter(
+    row: CheckedRow, later: Sequence[CheckedRow], evidence: Evidence
+) -> CheckedRow | None:
+    """The newer row whose records are where those of this one, whole itself, once were."""
+    if row.findings or not _sealed_records(row.cells, evidence):
+        return None
+    whole = [r for r in later if not (r.findings or _sealed_records(r.cells, evidence))]
+    return next((r for r in whole if r.cells["row_sha256"] == seal(r.cells)), None)
 
 
 def _sealed_records(cells: Cells, evidence: Evidence) -> list[str]:
@@ -137,36 +180,51 @@ def _check_code(row: CheckedRow, evidence: Evidence) -> None:
                 if cells[name] != text
             ),
         )
-    _check_policy_code(row, {one["policy_code"] for one in found})
+    _check_policy_code(row, found)
 
 
 def _code(version: str, digest: str) -> str:
     return f"{version} (files {digest[:12]})"
 
 
-def _check_policy_code(row: CheckedRow, recorded: set[str]) -> None:
-    """A policy of another package has code of its own."""
+def _check_policy_code(row: CheckedRow, recorded: Sequence[Mapping[str, str]]) -> None:
+    """A policy of another package has code and versions of its own."""
     assert row.evidence is not None
     name = row.evidence.config["policy"]
     try:
-        here = conditions.policy_code(policies.get(name))
+        kind = policies.get(name)
     except (ManigymError, ImportError) as error:
         row.found(UNCHECKED, f"the code of the policy: {error}")
         return
-    if recorded - {here}:
+    code, packages = conditions.policy_code(kind), conditions.policy_packages(kind)
+    if {one["policy_code"] for one in recorded} - {code}:
         row.found(
             OTHER_CODE, f"made with other code of the policy {name!r}; results may differ here"
         )
+    if versions := {one["policy_packages"] for one in recorded} - {packages}:
+        made = " | ".join(sorted(versions))
+        row.found(OTHER_CODE, f"the policy {name!r} was made with {made}; here {packages}")
 
 
-def _check_checkpoint(row: CheckedRow) -> None:
-    file, digest = Path(row.cells["checkpoint"]), row.cells["checkpoint_sha256"]
+def _check_checkpoint(
+    row: CheckedRow, out: Path, spare: Mapping[str, Path], *, newest: bool
+) -> None:
+    """Another file in its place is damage to the newest row; an older one may have come before."""
     if not row.cells["checkpoint"]:
         return
-    if not file.is_file():
-        row.found(UNCHECKED, f"the checkpoint {file} is not here (sha256 {digest})")
-    elif (found := file_hash(file)) != digest:
-        row.found(DAMAGED, f"checkpoint {file} has the sha256 {found}, the row says {digest}")
+    file, digest = located(out, row.cells["checkpoint"]), row.cells["checkpoint_sha256"]
+    found = file_hash(file) if file.is_file() else None
+    row.checkpoint = file if found == digest else spare.get(digest)
+    if row.checkpoint is not None:
+        return
+    if found is None:
+        problem = f"the checkpoint {file} (sha256 {digest}) is not here"
+    else:
+        problem = f"another file is at {file} now: sha256 {found}, the checkpoint had {digest}"
+    row.found(
+        DAMAGED if found and newest else UNCHECKED,
+        f"{problem}; restore it, or name a copy with --checkpoint FILE",
+    )
 
 
 def _unshown(gathered: dict[str, Evidence], rows: Sequence[CheckedRow]) -> list[str]:

@@ -23,9 +23,9 @@ from benchmark.results.traces import Trace, read_trace
 from envs.schema import ManigymError
 
 DAMAGED, DIFFERENT = "DAMAGED", "DIFFERENT"
-UNCHECKED, OTHER_CODE = "NOT CHECKABLE", "OTHER CODE"
+UNCHECKED, OTHER_CODE, SUPERSEDED = "NOT CHECKABLE", "OTHER CODE", "SUPERSEDED"
 OK = "OK"
-KINDS = (DAMAGED, DIFFERENT, UNCHECKED, OTHER_CODE, OK)  # the gravest first
+KINDS = (DAMAGED, DIFFERENT, UNCHECKED, OTHER_CODE, SUPERSEDED, OK)  # the gravest first
 
 
 @dataclass(frozen=True)

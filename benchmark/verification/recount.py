@@ -8,16 +8,18 @@ the row's seal alone; ``nfe`` and ``train_episodes`` are the policy's own words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark.config import RunSettings
-from benchmark.engine.latency import LatencySettings, parse_delay
+from benchmark.engine.latency import PROFILE, LatencySettings, parse_delay
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.engine.plan import SEED_RULE, PlannedEpisode, plan_episodes
 from benchmark.results import conditions
 from benchmark.results.leaderboard import outcome_figures
 from benchmark.results.records import EpisodeRecord
+from benchmark.rows import distinct
 from benchmark.statistics.intervals import INTERVALS
 from benchmark.stopping import stopping_rule
 from benchmark.verification.evidence import Evidence
@@ -92,10 +94,14 @@ def expected_cells(
     cells: Cells, evidence: Evidence, records: Sequence[EpisodeRecord]
 ) -> dict[str, str]:
     """Column -> what it must say."""
-    told = _from_config(cells, evidence) | _from_conditions(evidence, records)
     figures = outcome_figures(records, *_interval(cells))
-    texts = told | figures | {"stopping": _stopping(cells, evidence, records)}
-    return {name: "" if value is None else str(value) for name, value in texts.items()}
+    stopping = {"stopping": _stopping(cells, evidence, records)}
+    found = configured_cells(cells, evidence) | _from_conditions(evidence, records)
+    return found | _as_text(figures) | stopping
+
+
+def _as_text(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
 def _interval(cells: Cells) -> tuple[str, float]:
@@ -124,10 +130,10 @@ def _stopping(cells: Cells, evidence: Evidence, records: Sequence[EpisodeRecord]
         return ""
     rate = _share(match["rate"], 1.0) if match["rate"] else None
     settings = RunSettings(stop_rate=rate, stop_against=match["run"], confidence=confidence)
-    try:
-        rule = stopping_rule(cells["env"], settings, evidence.path.parent)
-    except ManigymError:  # the run it was held against is not here
-        return cells["stopping"]
+    kept = evidence.path / "reference" / f"{Path(match['run'] or '').name}.json"
+    if match["run"] and not kept.exists():  # it would be made from what that run is by now
+        raise ManigymError(f"{kept} is missing; restore it from a copy")
+    rule = stopping_rule(cells["env"], settings, evidence.path.parent, evidence.path)
     if rule is None:
         return ""
     plan = [PlannedEpisode(r.env, r.episode, r.seed, r.policy_seed) for r in records]
@@ -135,14 +141,16 @@ def _stopping(cells: Cells, evidence: Evidence, records: Sequence[EpisodeRecord]
     return rule.describe(len(records) if end is None else int(match["planned"]), end)
 
 
-def _from_config(cells: Cells, evidence: Evidence) -> dict[str, Any]:
+def configured_cells(cells: Cells, evidence: Evidence) -> dict[str, str]:
+    """Those that follow from the run's configuration, whatever came out."""
     config = evidence.config
     task = config["tasks"][cells["env"]]
-    return {
+    latency = recorded_latency(config["latency"], evidence.path)
+    found = {
         "policy": config["policy"],
         "protocol": task["protocol"]["name"],
         "split": config["split"],
-        "latency": _latency(cells, config["latency"], task["protocol"]["control_hz"]),
+        "latency": latency.describe(parse_delay(latency.delay, task["protocol"]["control_hz"])),
         "perturbation": PerturbationSettings(**config["perturb"]).describe(),
         "seed": config["seed"],
         "seed_rule": task["seed_rule"],
@@ -150,18 +158,22 @@ def _from_config(cells: Cells, evidence: Evidence) -> dict[str, Any]:
         "render_profile": task["env_options"].get("render_profile", "fast"),
         "config_hash": evidence.path.name.rsplit("-", 1)[-1],
     }
+    return _as_text(found)
 
 
-def _latency(cells: Cells, recorded: Mapping[str, Any], control_hz: float) -> str:
-    """Of a timing profile the row says figures of a file that need not be here any more."""
-    digest = recorded.get("sha256")
-    if digest is not None:
-        head = recorded["mode"] + (f"(lead={recorded['lead']})" if recorded["lead"] else "")
-        cell = cells["latency"]
-        fits = cell.startswith(f"{head} profile:") and cell.endswith(f" sha256={digest[:8]}")
-        return cell if fits else f"{head} profile:... sha256={digest[:8]}"
-    settings = LatencySettings(**recorded)
-    return settings.describe(parse_delay(settings.delay, control_hz))
+def recorded_latency(recorded: Mapping[str, Any], run: Path) -> LatencySettings:
+    """``latency.*`` of a run; the timings of a profile are kept in its folder, bound by a hash."""
+    if "sha256" not in recorded:
+        return LatencySettings(**recorded)
+    plain = {key: value for key, value in recorded.items() if key != "sha256"}
+    settings = LatencySettings(**plain | {"delay": f"profile:{run / PROFILE}"})
+    found = parse_delay(settings.delay, control_hz=1.0).identity["sha256"]
+    if found != recorded["sha256"]:
+        raise ManigymError(
+            f"{run / PROFILE} was changed: its timings have the sha256 {found}, the run was made "
+            f"with {recorded['sha256']}; restore it from a copy"
+        )
+    return settings
 
 
 def _from_conditions(evidence: Evidence, records: Sequence[EpisodeRecord]) -> dict[str, str]:
@@ -171,9 +183,5 @@ def _from_conditions(evidence: Evidence, records: Sequence[EpisodeRecord]) -> di
         found = [conditions.read(evidence.path, name) for name in names]
     except ManigymError:
         return {}
-    cells = {c: _distinct(f.get(key, "") for f in found) for c, key in FROM_CONDITIONS.items()}
-    return cells | {"conditions": _distinct(names)}
-
-
-def _distinct(values: Iterable[str]) -> str:
-    return " | ".join(sorted(set(values)))
+    cells = {c: distinct(f.get(key, "") for f in found) for c, key in FROM_CONDITIONS.items()}
+    return cells | {"conditions": distinct(names)}

@@ -59,10 +59,14 @@ class RecordedTask:
 
 @dataclass(frozen=True)
 class Replayed:
-    """An episode executed again. ``differences``: none when every bit came out as recorded."""
+    """An episode executed again. ``differences``: none when every bit came out as recorded.
+
+    ``ran``: false where it could not be executed, which is no difference of the simulator's.
+    """
 
     record: EpisodeRecord
     differences: Sequence[str] = ()
+    ran: bool = True
     frames: Sequence[np.ndarray] = field(default=(), repr=False)
     film_problem: str = ""
 
@@ -87,7 +91,7 @@ def replay(
         try:
             waiting.append(_Tape(record, _trace(pool, task, record)))
         except ManigymError as problem:
-            yield Replayed(record, [str(problem)])
+            yield Replayed(record, [str(problem)], ran=False)
     playing: dict[int, _Tape] = {}
 
     def begin(slot: int) -> None:
@@ -131,14 +135,14 @@ class _Tape:
 
     def compared(self, reply: Reply | Failure) -> Replayed:
         if isinstance(reply, Failure):
-            return Replayed(self.record, [f"it cannot be executed here: {reply}"])
+            return Replayed(self.record, [f"it cannot be executed here: {reply}"], ran=False)
         assert reply.summary is not None
         summary, differences = reply.summary, []
         step = self._trace.first_difference(Trace(summary.actions, summary.state_chain))
         if step is not None:
             differences.append(_where(step, self.record, summary))
         differences += outcome_differences(self.record, summary)
-        return Replayed(self.record, differences, summary.frames, summary.film_problem)
+        return Replayed(self.record, differences, True, summary.frames, summary.film_problem)
 
 
 def _where(step: int, record: EpisodeRecord, summary: EpisodeSummary) -> str:
@@ -158,18 +162,30 @@ def outcome_differences(record: EpisodeRecord, summary: EpisodeSummary) -> list[
     ]
 
 
-def likely_causes(pool: Pool, task: RecordedTask, records: Sequence[EpisodeRecord]) -> list[str]:
-    """In what this machine, its software and the task differ from those of the records."""
-    here = conditions.surroundings(pool)
+def likely_causes(
+    task: RecordedTask, records: Sequence[EpisodeRecord], here: Mapping[str, str]
+) -> list[str]:
+    """In what machine, software and task differ from those of records that did not come out.
+
+    ``here``: the conditions now, or those of them that the execution depends on.
+    """
     pairs: dict[tuple[str, str, str], None] = {}
     for name in sorted({record.conditions for record in records}):
         recorded = conditions.read(task.run, name)
         for key in sorted({*here} - {*conditions.WITHOUT_EFFECT}):
             pairs[key, recorded.get(key, "not said"), here[key]] = None
-    rules = task.config["protocol"]
-    for key, value in asdict(card(task.env).protocol(rules["name"])).items():
-        pairs[f"protocol {key}", str(rules.get(key)), str(value)] = None
-    return [f"recorded on {key}: {then}, here: {now}" for key, then, now in pairs if then != now]
+    then = rules(task.config["protocol"])
+    now = rules(asdict(card(task.env).protocol(task.config["protocol"]["name"])))
+    for key, value in now.items():
+        pairs[f"protocol {key}", str(then[key]), str(value)] = None
+    return [f"recorded on {key}: {old}, here: {new}" for key, old, new in pairs if old != new]
+
+
+def rules(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a recorded protocol decides an outcome: all but its words."""
+    success = {f"success {key}": protocol["success"].get(key) for key in ("count", "window")}
+    names = ("horizon", "control_hz", "action_repeat", "terminate_on_success")
+    return {name: protocol.get(name) for name in names} | success
 
 
 def write_film(task: RecordedTask, one: Replayed, camera: str) -> Path:
