@@ -24,7 +24,7 @@ from benchmark.results.records import RunFolder, find_run
 from benchmark.rows import row_of
 from benchmark.stopping import StoppingRule, stopping_rule
 from envs.make import Workers
-from policies.base import Policy, TrainablePolicy
+from policies.base import Policy, TrainablePolicy, inference_options
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ def evaluation(request: Request, env_id: str) -> Evaluation:
     checkpoint, selection = _checkpoint(request, env_id)
     settings, options = request.settings, request.settings["policy"]
     _locate_profile(settings["latency"], request.out)
-    if issubclass(request.policy_class, TrainablePolicy) and not request.checkpoints:
-        keys = request.policy_class.inference_keys  # the others went into training
-        options = {key: value for key, value in options.items() if key in keys}
+    if not request.checkpoints:  # the others went into training
+        options = inference_options(request.policy_class, options)
     return Evaluation(
         env=env_id,
         policy=request.policy_class.from_options(checkpoint, options),

@@ -41,3 +41,16 @@ def twins():
 
     with pairs() as make:
         yield make
+
+
+@pytest.fixture
+def verified(out, capsys):
+    """``python -m benchmark verify`` on ``out``: its exit status and what it printed."""
+    from toy import bench
+
+    def command(*arguments):
+        capsys.readouterr()
+        status = bench("verify", "--out", out, *arguments)
+        return status, capsys.readouterr().out
+
+    return command

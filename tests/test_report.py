@@ -182,7 +182,7 @@ def test_the_learning_curve_is_read_from_beside_the_checkpoint(out, page):
     lines += [{"step": 100, "validation_loss": 1.0}, {"step": 150, "loss": float("nan")}]
     text = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 200, "lo'
     (folder / "metrics.jsonl").write_text(text)
-    add_run(out, "maniflow", "1", checkpoint="/moved/training/maniflow-lift/checkpoint.pt")
+    add_run(out, "maniflow", "1", checkpoint="training/maniflow-lift/checkpoint.pt")
     found = page()
     assert [a["points"] for a in found.all("polyline")] == ["50,0 100,100", "100,50"]
     assert "Not found" not in found.visible

@@ -17,7 +17,7 @@ from benchmark.verification.checks import verify
 from benchmark.verification.evidence import DAMAGED
 
 RUN = ("run", "--policy", "uniform", "--env", TOY, "run.videos=0", "env.horizon=20")
-SEALED_ONLY = {  # nothing else in the run's folder says them
+SEALED_ONLY = {  # nothing else in the run's folder verified them
     "episodes_per_hour",
     "workers",
     "checkpoint",
@@ -46,16 +46,6 @@ def board(honest, out):
 def run(board):
     (folder,) = board.parent.glob("uniform-*")
     return folder
-
-
-@pytest.fixture
-def says(out, capsys):
-    def command(*arguments):
-        capsys.readouterr()
-        status = bench("verify", "--out", out, *arguments)
-        return status, capsys.readouterr().out
-
-    return command
 
 
 def damages(out):
@@ -117,20 +107,20 @@ def test_one_byte_changed_anywhere_in_a_run_is_found(run, out):
         (b"uniform,", b"uniform,,", f"the line has {len(COLUMNS) + 1} cells, expected"),
     ],
 )
-def test_a_damaged_line_is_named_and_the_others_are_checked(board, says, old, new, message):
+def test_a_damaged_line_is_named_and_the_others_are_checked(board, verified, old, new, message):
     assert bench(*RUN, "--episodes", 5, "--out", board.parent) == 0
     content = board.read_bytes()
     last = content.rindex(b"\n", 0, -1) + 1
     board.write_bytes(content[:last].replace(old, new, 1) + content[last:])
-    status, text = says("--sample", 0)
+    status, text = verified("--sample", 0)
     assert status == 1
     assert message in text
     assert re.search(r"^OK +line 3 ", text, re.MULTILINE)
 
 
-def test_a_cut_last_line(board, says):
+def test_a_cut_last_line(board, verified):
     board.write_bytes(board.read_bytes()[:-1])
-    status, text = says()
+    status, text = verified()
     assert (status, "line 2\n" in text, "no line end" in text) == (1, True, True)
 
 
@@ -222,15 +212,15 @@ def test_conditions_that_were_changed(run, out):
     assert damages(out) == [f"{file} was changed after it was written; restore it from a copy"]
 
 
-def test_other_code_is_no_damage(board, says, monkeypatch):
+def test_other_code_is_no_damage(board, verified, monkeypatch):
     monkeypatch.setattr("benchmark.results.conditions.code_hash", lambda: "0" * 32)
-    status, text = says()
+    status, text = verified()
     assert status == 0
     assert re.search(r"^OTHER CODE +line 2 ", text, re.MULTILINE)
     assert "results may differ here" in text
 
 
-def test_where_a_run_stopped_is_computed_again(out, says):
+def test_where_a_run_stopped_is_computed_again(out, verified):
     asked = ("run", "--policy", "expert", "--env", TOY, "run.videos=0", "run.stop_rate=0.5")
     assert bench(*asked, "--episodes", 40, "--out", out) == 0
     (row,) = read_rows(out / "leaderboard.csv")
@@ -241,9 +231,9 @@ def test_where_a_run_stopped_is_computed_again(out, says):
     assert found.startswith("stopping is ")
 
 
-def test_runs_without_a_row_are_listed(board, says):
+def test_runs_without_a_row_are_listed(board, verified):
     board.write_bytes(board.read_bytes().split(b"\n")[0] + b"\n")
-    status, text = says()
+    status, text = verified()
     assert status == 0
     assert re.search(
         rf"^NOT REPORTED +.*uniform-\w+ {TOY}: 4 episodes that no row counts$", text, re.M
@@ -251,19 +241,19 @@ def test_runs_without_a_row_are_listed(board, says):
     assert "1 tasks with episodes that no row counts" in text
 
 
-def test_a_removed_row_leaves_episodes_that_no_row_counts(board, says):
+def test_a_removed_row_leaves_episodes_that_no_row_counts(board, verified):
     assert bench(*RUN, "--episodes", 6, "--out", board.parent) == 0
-    assert "no row counts" not in says("--sample", 0)[1]
+    assert "no row counts" not in verified("--sample", 0)[1]
     board.write_bytes(b"\n".join(board.read_bytes().split(b"\n")[:2]) + b"\n")
-    status, text = says("--sample", 0)
+    status, text = verified("--sample", 0)
     assert (status, f"{TOY}: 2 episodes that no row counts" in text) == (0, True)
 
 
-def test_damage_to_an_episode_that_no_row_counts_is_shown(board, run, says):
+def test_damage_to_an_episode_that_no_row_counts_is_shown(board, run, verified):
     assert bench(*RUN, "--episodes", 6, "--out", board.parent) == 0
     board.write_bytes(b"\n".join(board.read_bytes().split(b"\n")[:2]) + b"\n")
     (run / "traces" / "Toy-reach-v0-0005.npz").write_bytes(b"")
-    status, text = says("--sample", 0)
+    status, text = verified("--sample", 0)
     assert status == 1
     assert re.search(r"^OK +line 2 ", text, re.MULTILINE)
     assert re.search(r"^DAMAGED +.*0005.npz is not the trace", text, re.MULTILINE)

@@ -24,7 +24,10 @@ SEES = {"observations", "cameras", "image_size", "num_points"}  # of env_options
 NO_RULE = {"protocol", "isolation", "deadline"}
 # Of the conditions: what a task is made of, and what belongs to a policy. The rest is circumstance.
 SIMULATOR_KEYS = {"simulator", "simulator_numpy", "simulator_files"}
-POLICY_CONDITIONS = {"policy_code", "torch", "torch_threads", "torch_cpu", "gpu"}
+POLICY_CONDITIONS = {
+    *("policy_code", "policy_packages", "renderer"),  # what draws is seen by pictures alone
+    *("torch", "torch_blas", "torch_threads", "torch_cpu", "gpu"),
+}
 MISSING = "not given"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark.report.charts import Series
 from benchmark.report.rows import Row
+from benchmark.results.provenance import located
 from benchmark.results.records import EpisodeRecord, read_records
 from envs.schema import ManigymError
 
@@ -65,17 +66,11 @@ def behind(row: Row, out: Path) -> Behind:
             missing += [] if records else ["episode records of this task"]
     curve: tuple[Series, ...] = ()
     if row["checkpoint"]:
-        checkpoint = locate(Path(row["checkpoint"]), out)
+        checkpoint = located(out, row["checkpoint"])
         missing += [] if checkpoint.is_file() else [f"the checkpoint {row['checkpoint']}"]
         curve = learning_curve(checkpoint.with_name("metrics.jsonl"))
     films = tuple(_films(folder, records))
     return Behind(folder, files, tuple(records), films, curve, tuple(missing))
-
-
-def locate(checkpoint: Path, out: Path) -> Path:
-    """A checkpoint as the row names it, or by its folder's name below ``out``, had that moved."""
-    moved = out / "training" / checkpoint.parent.name / checkpoint.name
-    return moved if moved.is_file() and not checkpoint.is_file() else checkpoint
 
 
 def learning_curve(file: Path) -> tuple[Series, ...]:
