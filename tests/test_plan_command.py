@@ -82,3 +82,8 @@ def test_wrong_arguments_are_refused(capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         main(["plan", *arguments])
     assert stop.value.code == 2
+
+
+def test_an_interval_takes_no_power(capsys):
+    assert main(["plan", "--half-width", "0.05", "--power", "0.9"]) == 2
+    assert "--power is for --difference and --against" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="expected success rate (of A); default 0.5, where most episodes are needed",
     )
-    parser.add_argument("--power", type=share, default=0.8, metavar="P", help="default 0.8")
+    parser.add_argument("--power", type=share, metavar="P", help="to find it (default 0.8)")
     parser.add_argument("--confidence", type=share, default=0.95, metavar="C", help="default 0.95")
     parser.add_argument(
         "--correlation",
@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.half_width is not None and args.power is not None:
+        raise ManigymError(
+            "--power is for --difference and --against; an interval has a width alone"
+        )
+    args.power = args.power or 0.8
     if args.difference is not None:
         print(_two_policies(args))
     elif args.half_width is not None:
