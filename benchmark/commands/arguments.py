@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from envs.isolation.child import DEADLINE
 from envs.isolation.interpreter import ISOLATION
@@ -110,7 +113,29 @@ def _split(values: str) -> list[str]:
     return re.split(r",(?![^\[]*\])", values)
 
 
-def add_settings(parser: argparse.ArgumentParser, sections: str) -> None:
-    """``--config FILE``, and a line of help on ``section.key=value``."""
+FREE = {  # sections whose keys belong to what is run
+    "policy": "the policy's own settings",
+    "env": "options of gymnasium.make, e.g. env.image_size=[84,84]",
+}
+
+
+def add_settings(parser: argparse.ArgumentParser, sections: Mapping[str, type[Any] | None]) -> None:
+    """``--config FILE``, and help on every ``section.key=value`` with its default."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings by section")
-    parser.epilog = f"Further settings as section.key=value; sections: {sections}."
+    lines = [
+        textwrap.fill(
+            _keys(section, kind), 78, initial_indent=f"  {section:9} ", subsequent_indent=" " * 12
+        )
+        for section, kind in sections.items()
+    ]
+    parser.epilog = "\n".join(["settings, given as section.key=value:", *lines])
+
+
+def _keys(section: str, kind: type[Any] | None) -> str:
+    """The keys of a section and their defaults; an empty one means none."""
+    if kind is None:
+        return FREE[section]
+    defaults = asdict(kind())
+    return " ".join(
+        f"{key}={'' if v is None else v}".replace(" ", "") for key, v in defaults.items()
+    )

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="the store (default: below --out)")
     parser.add_argument("--overwrite", action="store_true", help="delete the store first")
     add_common(parser)
-    add_settings(parser, "env (options of gymnasium.make, e.g. env.image_size=[84,84])")
+    add_settings(parser, {"env": None})
 
 
 def main(args: argparse.Namespace) -> int:

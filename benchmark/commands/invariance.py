@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="for what is trained first"
     )
     parser.add_argument("--seed", type=natural, default=0, help="root of every random stream")
-    add_settings(parser, ", ".join(SECTIONS))
+    add_settings(parser, SECTIONS)
 
 
 def main(args: argparse.Namespace) -> int:

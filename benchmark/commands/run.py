@@ -75,15 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="test",
         help="which start states; tune on validation, report test (default)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="run finished episodes again")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="drop what this run has and begin anew"
+    )
     add_sweep(parser, "latency.delay=0,1,2,4")
     add_common(parser)
-    add_settings(
-        parser,
-        "policy (the policy's own), env (options of gymnasium.make), "
-        "run (execute, ensemble, videos, interval, stop_rate, ...), latency (delay, mode, lead), "
-        "perturb (drop_frames, camera_noise, ...), training and data (when training first)",
-    )
+    add_settings(parser, SECTIONS)
 
 
 def main(args: argparse.Namespace) -> int:

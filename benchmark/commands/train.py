@@ -11,6 +11,7 @@ from pathlib import Path
 
 import policies
 from benchmark.commands.arguments import add_common, add_settings, positive, workers
+from benchmark.config import DataSettings, TrainingSettings
 from benchmark.pipeline import Recipe, trained
 from envs import card
 from envs.schema import ManigymError
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="train again from scratch")
     add_common(parser)
-    add_settings(parser, "policy, training, data, env (options of gymnasium.make)")
+    add_settings(
+        parser, {"policy": None, "training": TrainingSettings, "data": DataSettings, "env": None}
+    )
 
 
 def main(args: argparse.Namespace) -> int:
