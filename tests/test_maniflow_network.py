@@ -10,6 +10,7 @@ from envs.schema import Interface, ManigymError
 from policies.maniflow.augment import color_matrices, jitter_colors, shift_images
 from policies.maniflow.ditx import DiTX, DiTXConfig
 from policies.maniflow.encoders import build_encoder, check_modalities, used_keys
+from policies.maniflow.linear import SteadyLinear
 from policies.maniflow.points import farthest_points
 
 SMALL = DiTXConfig(action_size=3, horizon=5, context_size=7, context_length=6, layers=2,
@@ -257,3 +258,18 @@ def test_shift_moves_whole_pictures_and_repeats_the_border():
     assert sorted(set(offset.tolist())) == [-2, -1, 0, 1, 2]
     expected = (torch.arange(40)[None] + offset[:, None]).clamp(0, 39)
     assert torch.equal(shifted, expected[:, None, :, None, None].expand_as(shifted))
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 1), (1, 3), (4,), (5, 2)])
+def test_a_steady_linear_map_computes_at_least_four_rows(shape, monkeypatch):
+    counted = []
+    honest = torch.nn.Linear.forward
+    monkeypatch.setattr(
+        torch.nn.Linear, "forward", lambda self, x: counted.append(x) or honest(self, x)
+    )
+    layer = SteadyLinear(6, 3)
+    x = torch.randn(*shape, 6)
+    y = layer(x)
+    assert y.shape == (*shape, 3)
+    assert counted[0].shape[:-1].numel() == max(4, x.shape[:-1].numel())
+    torch.testing.assert_close(y, x @ layer.weight.T + layer.bias)

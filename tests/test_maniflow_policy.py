@@ -93,12 +93,32 @@ def test_actions_are_chunks_within_the_limits():
 def test_an_episode_depends_on_itself_only():
     policy = made()
     together = act(policy, [0, 1, 2, 3])
-    for seed in range(4):
-        assert np.array_equal(act(policy, [seed])[0], together[seed])
-    assert np.array_equal(act(policy, [3, 0])[0], together[3])
-    assert len(np.unique(together[:, 0, 0])) == 4
+    for seed in range(4):  # to rounding: whether batches keep bits is for the machine to say
+        np.testing.assert_allclose(act(policy, [seed])[0], together[seed], atol=1e-5)
+    np.testing.assert_allclose(act(policy, [3, 0])[0], together[3], atol=1e-5)
+    assert len(np.unique(together[:, 0, 0].round(3))) == 4
 
 
+@pytest.fixture
+def steady_products():
+    """One torch thread, on a machine whose products of four rows and more agree row by row.
+
+    Elsewhere batches are found to change bits before a run, and episodes are asked one by one.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        layer, rows = torch.nn.Linear(40, 64), torch.randn(64, 40)
+        with torch.inference_mode():
+            steady = all(torch.equal(layer(rows[:n]), layer(rows)[:n]) for n in (4, 8, 12, 32))
+        if not steady:
+            pytest.skip("matrix products of this machine round by their number of rows")
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("steady_products")
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
 def test_a_row_has_the_same_bits_in_every_batch(count):
     policy = made()
