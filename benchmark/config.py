@@ -42,7 +42,7 @@ class RunSettings:
     allow_unrepeatable: bool = False
 
     def __post_init__(self) -> None:
-        _at_least("run", self, {"videos": 0, "batch": 1})
+        at_least("run", self, {"videos": 0, "batch": 1})
         if self.interval not in INTERVALS:
             known = ", ".join(INTERVALS)
             raise ManigymError(f"run.interval must be one of {known}; got {self.interval!r}")
@@ -70,7 +70,7 @@ class DataSettings:
     in_memory: bool = True
 
     def __post_init__(self) -> None:
-        _at_least("data", self, {"episodes": 1, "max_train": 1})
+        at_least("data", self, {"episodes": 1, "max_train": 1})
 
 
 @dataclass
@@ -105,7 +105,7 @@ class TrainingSettings:
         often = ("validate_every", "save_every", "keep_every")
         counts = dict.fromkeys(("steps", "batch_size", *often), 1)
         lowest = dict.fromkeys(("warmup_steps", "weight_decay", "seed", "threads"), 0)
-        _at_least("training", self, counts | lowest)
+        at_least("training", self, counts | lowest)
         for name in ("learning_rate", "gradient_clip", "ema_power"):
             if not getattr(self, name) > 0:  # NaN is not either
                 raise ManigymError(f"training.{name} must be above 0, got {getattr(self, name)}")
@@ -117,7 +117,7 @@ class TrainingSettings:
             )
 
 
-def _at_least(section: str, settings: Any, lowest: Mapping[str, int]) -> None:
+def at_least(section: str, settings: Any, lowest: Mapping[str, int]) -> None:
     """Raise for a number below its lowest sensible value; ``None`` (the default) passes."""
     for name, low in lowest.items():
         value = getattr(settings, name)

@@ -24,7 +24,7 @@ LINK = 8  # bytes of the chained state hash kept per step
 class EpisodeSummary:
     """What an episode came to. Hashes chain over every step: all states, all actions.
 
-    ``actions``: float32 (T, A) as they were asked for; ``state_chain``: uint8 (T + 1, 8), the first
+    ``actions``: float32 (T, A) as they were asked for; ``rewards``: float32 (T,); ``state_chain``: uint8 (T + 1, 8), the first
     bytes of the chained hash after the reset and after every step, so that two executions can be
     compared step by step. ``trajectory``: when recorded, ``obs/<key>`` (T, ...), ``action`` (T, A),
     ``reward`` (T,) and ``sim_state`` (T, D), each before the action of its step. ``instruction``:
@@ -38,6 +38,7 @@ class EpisodeSummary:
     action_hash: str
     sim_seconds: float
     actions: np.ndarray
+    rewards: np.ndarray
     state_chain: np.ndarray
     instruction: str = ""
     trajectory: dict[str, np.ndarray] | None = None
@@ -102,6 +103,7 @@ class EpisodeRunner:
         """Execute float32 (K, A), ending with the episode; observe the last ``n_obs`` steps."""
         started = perf_counter()
         reply = Reply([])
+        end = min(len(actions), self.env.horizon - len(self._rewards))  # unless success is earlier
         for k, action in enumerate(actions):
             self._record_before(action)
             reward, reply.terminated, reply.truncated = self.env.advance(action)
@@ -111,7 +113,7 @@ class EpisodeRunner:
             self._note_action(action)
             self._note_state()
             over = reply.terminated or reply.truncated
-            wanted = n_obs and (over or k >= len(actions) - n_obs)
+            wanted = n_obs and (over or k >= end - n_obs)
             if wanted or self._rows is not None:
                 self._latest = self.env.observe_flat()
                 reply.observations.append(self._latest)
@@ -160,10 +162,10 @@ class EpisodeRunner:
             self._rows.append(row | {"action": clipped, "sim_state": self.env.sim_state()})
 
     def _summary(self) -> EpisodeSummary:
-        trajectory = None
+        trajectory, rewards = None, np.array(self._rewards, np.float32)
         if self._rows is not None:
             trajectory = {key: np.stack([row[key] for row in self._rows]) for key in self._rows[0]}
-            trajectory["reward"] = np.array(self._rewards, np.float32)
+            trajectory["reward"] = rewards
         return EpisodeSummary(
             success=self.env.succeeded,
             steps=len(self._rewards),
@@ -172,6 +174,7 @@ class EpisodeRunner:
             action_hash=self._actions.hexdigest(),
             sim_seconds=self._seconds,
             actions=np.stack(self._executed),
+            rewards=rewards,
             state_chain=np.frombuffer(b"".join(self._chain), np.uint8).reshape(-1, LINK),
             trajectory=trajectory,
             instruction=self.env.instruction,

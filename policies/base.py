@@ -3,7 +3,7 @@
 A policy object holds no episode state: everything that changes during an episode (its generator,
 its memory) lives in the state that :meth:`Policy.start` makes, so that a result cannot depend on
 which other episodes run beside it. Axes: B batch, O observed steps, H predicted steps, K executed
-steps, A action size.
+steps, A action size, N steps from noise to actions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -127,6 +127,69 @@ class TrainablePolicy(Policy):
     @abstractmethod
     def load(cls, path: Path) -> Self:
         """Read :meth:`save`'s file; a foreign or truncated file raises ``ManigymError``."""
+
+
+class Chain(NamedTuple):
+    """Actions with the noise that made them: ``steps`` float32 (B, N + 1, H, A) from the noise to
+    the (normalised) actions, ``logprob`` float32 (B, N, K): the log-density of each of the N noisy
+    steps, summed over the action, of the K steps that are executed."""
+
+    steps: torch.Tensor
+    logprob: torch.Tensor
+
+
+class ActorCritic(ABC):
+    """A policy under reinforcement learning: actions with a density, and a value.
+
+    Observations are tensors ``key -> (B, O, ...)`` on ``device``. Nothing in it depends on a train
+    mode: dropout is off.
+    """
+
+    policy: FinetunablePolicy
+    module: torch.nn.Module
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the weights are, and where observations and chains must be."""
+
+    @abstractmethod
+    def sample(self, obs: Observations, generators: Sequence[torch.Generator]) -> Chain:
+        """One chain per row, each from its own generator."""
+
+    @abstractmethod
+    def actions(self, chain: torch.Tensor) -> np.ndarray:
+        """What a chain (B, N + 1, H, A) makes the robot do: float32 (B, K, A) in [-1, 1]."""
+
+    @abstractmethod
+    def logprob(self, obs: Observations, chain: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-densities (B, N, K) of chains under the present weights, and the mean entropy of an
+        element in nats (B,)."""
+
+    @abstractmethod
+    def value(self, obs: Observations) -> torch.Tensor:
+        """Expected return (B,); zeros without a value head."""
+
+    @abstractmethod
+    def actor_parameters(self) -> list[torch.nn.Parameter]:
+        """What the policy's loss trains."""
+
+    @abstractmethod
+    def critic_parameters(self) -> list[torch.nn.Parameter]:
+        """What the value's loss trains; shares nothing with the actor's."""
+
+
+class FinetunablePolicy(TrainablePolicy):
+    """A trained policy that reinforcement learning can go on with.
+
+    ``ChainConfig`` is a dataclass of plain values: the ``policy.*`` keys of ``finetune``.
+    """
+
+    ChainConfig: ClassVar[type[Any]]
+
+    @abstractmethod
+    def actor_critic(self, config: Any, seed: int) -> ActorCritic:
+        """A copy of the policy as an actor with a critic; ``seed`` decides new weights."""
 
 
 def inference_options(kind: type[Policy], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 A seed depends on (root seed, task, split, index) and on nothing else: not on the number of workers,
 not on the order, not on the other tasks of the run. The split sits in the seed's top bits, so
-demonstration, validation and test episodes can never start from the same seed.
+demonstration, validation, test and fine-tuning episodes can never start from the same seed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-Split = Literal["demonstrations", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("demonstrations", "validation", "test")
+Split = Literal["demonstrations", "validation", "test", "finetuning"]
+SPLITS: tuple[Split, ...] = ("demonstrations", "validation", "test", "finetuning")
 _RANDOM_BITS = 50  # with 2 bits of split below 2**53: exact in JSON and spreadsheets
 SEED_RULE = "seedsequence-v1"
 STREAMS = ("latency", "perturbations")  # beside the policy's own; a new one is appended
@@ -38,7 +38,16 @@ class PlannedEpisode:
 
 def plan_episodes(env: str, split: Split, count: int, root_seed: int) -> list[PlannedEpisode]:
     """Episodes 0..count-1 of a task; a longer plan starts with the shorter one's episodes."""
-    return [_episode(env, split, index, root_seed) for index in range(count)]
+    return [planned_episode(env, split, index, root_seed) for index in range(count)]
+
+
+def planned_episode(env: str, split: Split, index: int, root_seed: int) -> PlannedEpisode:
+    """Episode ``index`` of a task's plan."""
+    code = SPLITS.index(split)
+    key = (zlib.crc32(env.encode()), code, index)
+    reset, policy = np.random.SeedSequence(root_seed, spawn_key=key).generate_state(2, np.uint64)
+    seed = (code << _RANDOM_BITS) | int(reset) >> (64 - _RANDOM_BITS)
+    return PlannedEpisode(env, index, seed, int(policy) >> (64 - _RANDOM_BITS))
 
 
 def plan_from_seeds(env: str, seeds: Sequence[int]) -> list[PlannedEpisode]:
@@ -49,11 +58,3 @@ def plan_from_seeds(env: str, seeds: Sequence[int]) -> list[PlannedEpisode]:
 def split_of(seed: int) -> Split:
     """The split a planned seed belongs to."""
     return SPLITS[seed >> _RANDOM_BITS]
-
-
-def _episode(env: str, split: Split, index: int, root_seed: int) -> PlannedEpisode:
-    code = SPLITS.index(split)
-    key = (zlib.crc32(env.encode()), code, index)
-    reset, policy = np.random.SeedSequence(root_seed, spawn_key=key).generate_state(2, np.uint64)
-    seed = (code << _RANDOM_BITS) | int(reset) >> (64 - _RANDOM_BITS)
-    return PlannedEpisode(env, index, seed, int(policy) >> (64 - _RANDOM_BITS))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -39,12 +39,14 @@ class Lateness:
 @dataclass(frozen=True)
 class RolloutOptions:
     """``execute``, ``ensemble``: see :class:`benchmark.engine.chunking.Executor`. ``record`` keeps
-    trajectories; ``film`` the number of episodes (lowest indices) whose pictures are kept."""
+    trajectories; ``film`` the number of episodes (lowest indices) whose pictures are kept;
+    ``gather``: answers to wait for before the policy is asked, so that calls serve several."""
 
     execute: int | None = None
     ensemble: str | None = None
     record: bool = False
     film: int = 0
+    gather: int = 1
     inference: Inference = ALONE
     lateness: Lateness | None = None
     perturber: Perturber | None = None
@@ -67,6 +69,8 @@ class Outcome:
 
     ``policy_seconds``: duration of each call; one that served several episodes counts in full in
     each of them, as that is how long each had to wait. ``delays``: ticks drawn, with lateness.
+    ``terminated``: it ended before its horizon did. ``state``: the policy's of this episode;
+    ``window``: what it would have seen next.
     """
 
     episode: PlannedEpisode
@@ -75,6 +79,9 @@ class Outcome:
     policy_seconds: list[float] = field(default_factory=list)
     delays: list[int] = field(default_factory=list)
     retried: bool = False
+    terminated: bool = False
+    state: Any = None
+    window: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class _Running:
@@ -167,7 +174,7 @@ def rollout(
         begin(slot)
     while running:
         questions: list[_Question] = []
-        for slot, reply in pool.wait():
+        for slot, reply in _answers(pool, min(options.gather, len(running))):
             current = running[slot]
             if isinstance(reply, Reply) and reply.summary is None:
                 questions.append(_Question(slot, current, current.window(reply)))
@@ -183,11 +190,20 @@ def rollout(
                 pool.run(question.slot, actions, look)
 
 
+def _answers(pool: Pool, count: int) -> list[tuple[int, Reply | Failure]]:
+    """At least ``count`` answers."""
+    found = pool.wait()
+    while len(found) < count:
+        found += pool.wait()
+    return found
+
+
 def _outcome(ended: _Running, reply: Reply | Failure) -> Outcome:
-    failure = reply if isinstance(reply, Failure) else None
-    summary = None if isinstance(reply, Failure) else reply.summary
-    retried = failure is not None and ended.tries_left > 0
-    return Outcome(ended.episode, summary, failure, ended.seconds, ended.delays, retried)
+    outcome = Outcome(ended.episode, None, None, ended.seconds, ended.delays, state=ended.state)
+    if isinstance(reply, Failure):
+        return replace(outcome, failure=reply, retried=ended.tries_left > 0)
+    last, terminated = ended.window(reply), reply.terminated
+    return replace(outcome, summary=reply.summary, window=last, terminated=terminated)
 
 
 def _answer(policy: Policy, questions: Sequence[_Question]) -> list[tuple[_Question, np.ndarray]]:

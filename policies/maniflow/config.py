@@ -10,6 +10,7 @@ from envs.schema import ManigymError
 from policies.base import PolicySpec
 from policies.maniflow.encoders import check_modalities
 from policies.maniflow.objective import Objective
+from policies.maniflow.sampler import HOPS
 from policies.maniflow.times import TimeSampling
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -22,7 +23,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "large": {"layers": 28, "width": 1152, "heads": 16, "state_size": 192, "dropout": 0.1},
 }
 
-INFERENCE_KEYS = ("num_inference_steps", "n_action", "rows_per_call", "device", "threads")
+INFERENCE_KEYS = (
+    *("num_inference_steps", "hop", "n_action"),
+    *("rows_per_call", "device", "threads"),
+)
 """What may be changed on a trained policy."""
 
 COUNTS = (
@@ -50,10 +54,13 @@ class ManiFlowConfig:
     n_obs: int = 2
     horizon: int = 10
     n_action: int = 8
-    # Euler steps of one call, and rows the network always sees at once: fewer are filled up. Where
-    # a row's bits depend on the size of its batch (a GPU, several threads), a fixed size lets
-    # episodes share a call all the same. Another size rounds differently; None is as many as asked.
+    # Euler steps of one call; their second time input is the length of a step ("step") or zero
+    # ("instant", what fine-tuning with flow_sde needs).
+    # Rows the network always sees at once: fewer are filled up. Where a row's bits depend on the
+    # size of its batch (a GPU, several threads), a fixed size lets episodes share a call all the
+    # same. Another size rounds differently; None is as many as asked.
     num_inference_steps: int = 10
+    hop: str = "step"
     rows_per_call: int | None = None
     # Where a trained policy runs: "auto" is the GPU where there is one.
     device: str = "auto"
@@ -104,6 +111,8 @@ class ManiFlowConfig:
                 raise ManigymError(
                     f"policy.{name} must be a whole number of at least 1, got {value!r}"
                 )
+        if self.hop not in HOPS:
+            raise ManigymError(f"policy.hop must be one of {', '.join(HOPS)}; got {self.hop!r}")
         most = self.horizon - self.n_obs + 1
         if self.n_action > most:
             raise ManigymError(

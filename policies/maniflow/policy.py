@@ -5,6 +5,7 @@ Axes: B batch, O observed steps, H predicted steps, K executed steps, A action s
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -16,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from envs.schema import Interface, ManigymError
-from policies.base import Observations, TrainablePolicy
+from policies.base import FinetunablePolicy, Observations
 from policies.checkpoint import FIELDS, read_checkpoint, write_checkpoint
 from policies.device import pick_device
+from policies.maniflow.actor_critic import ManiFlowActorCritic
 from policies.maniflow.augment import augment
+from policies.maniflow.chain_config import ChainConfig
 from policies.maniflow.config import INFERENCE_KEYS, ManiFlowConfig
 from policies.maniflow.encoders import trained_options, used_keys
 from policies.maniflow.network import ManiFlowNetwork
@@ -36,7 +39,7 @@ class EpisodeState:
     generator: torch.Generator
 
 
-class ManiFlowPolicy(TrainablePolicy):
+class ManiFlowPolicy(FinetunablePolicy):
     """Predicts H steps from O observations and executes K of them.
 
     ``record`` is what training stored beside the weights (data, settings, environment options).
@@ -45,6 +48,7 @@ class ManiFlowPolicy(TrainablePolicy):
     name = "maniflow"
     Config = ManiFlowConfig
     inference_keys = INFERENCE_KEYS
+    ChainConfig = ChainConfig
     config: ManiFlowConfig
     module: nn.Module
 
@@ -124,9 +128,17 @@ class ManiFlowPolicy(TrainablePolicy):
             self._predict(observations, noise, np.arange(at, at + rows))
             for at in range(0, len(states), rows)
         ]
+        return self.executed(torch.cat(chunks)[: len(states)])
+
+    @property
+    def slice(self) -> slice:
+        """The predicted steps that are executed."""
         first = self.config.n_obs - 1
-        chosen = torch.cat(chunks)[: len(states), first : first + self.config.n_action]
-        return chosen.clamp(-1, 1).numpy()
+        return slice(first, first + self.config.n_action)
+
+    def executed(self, actions: Tensor) -> np.ndarray:
+        """Unnormalised actions (B, H, A) on the CPU -> float32 (B, K, A) in [-1, 1]."""
+        return actions[:, self.slice].clamp(-1, 1).numpy()
 
     @torch.inference_mode()
     def _predict(self, observations: Observations, noise: Tensor, rows: np.ndarray) -> Tensor:
@@ -141,6 +153,7 @@ class ManiFlowPolicy(TrainablePolicy):
             noise[rows].to(device),
             self.config.num_inference_steps,
             self.config.target,
+            self.config.hop,
         )
         return network.normalizer.unnormalize("action", actions).float().cpu()
 
@@ -167,6 +180,17 @@ class ManiFlowPolicy(TrainablePolicy):
                 self.config.objective(),
                 generator,
             )
+
+    def actor_critic(self, config: Any, seed: int) -> ManiFlowActorCritic:
+        """The network as PPO trains it, a copy; `seed` decides the weights of what is new."""
+        config = config.resolved()
+        options = {key: getattr(config, key) for key in ("num_inference_steps", "hop")}
+        if config.n_action is not None:
+            options["n_action"] = config.n_action
+        policy = self.with_options({**options, "rows_per_call": None})
+        policy.module = copy.deepcopy(self.module)
+        with seeded(seed):
+            return ManiFlowActorCritic(policy, config)
 
     def save(self, path: Path, extra: Mapping[str, Any] | None = None) -> None:
         """Write one self-contained checkpoint; `extra` holds plain values and tensors."""

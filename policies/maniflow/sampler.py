@@ -11,6 +11,8 @@ from torch import Tensor
 
 from policies.maniflow.ditx import DiTX
 
+HOPS = ("step", "instant")
+
 
 def euler(velocity: Callable[[Tensor, int], Tensor], noise: Tensor, steps: int) -> Tensor:
     """Integrate dx/dt = velocity(x, step) in `steps` equal steps; step i is at t = i / steps."""
@@ -20,33 +22,47 @@ def euler(velocity: Callable[[Tensor, int], Tensor], noise: Tensor, steps: int) 
     return x
 
 
-def time_grid(steps: int, target: str, like: Tensor) -> tuple[Tensor, Tensor]:
+def time_grid(steps: int, target: str, like: Tensor, hop: str = "step") -> tuple[Tensor, Tensor]:
     """Times t_i = i / steps and second time inputs, each (steps,).
 
-    The second input is 1 / steps in `relative` mode and t_i + 1 / steps in `absolute` mode.
+    The second input is 1 / steps in `relative` mode and t_i + 1 / steps in `absolute` mode: the
+    mean velocity of the step. With `hop="instant"` it is that of a hop of length zero: the
+    instantaneous velocity, as in plain flow matching.
     """
     if steps < 1:
         raise ValueError(f"the sampler needs at least one step, got {steps}")
     t = torch.arange(steps, device=like.device, dtype=like.dtype) / steps
-    hop = torch.full_like(t, 1 / steps)
-    return t, hop if target == "relative" else t + hop
+    d = torch.full_like(t, 1 / steps if hop == "step" else 0.0)
+    return t, d if target == "relative" else t + d
 
 
-def sample(
-    network: DiTX, cond: Tensor, noise: Tensor, steps: int, target: str = "relative"
-) -> Tensor:
-    """Actions (B, T, A) from context tokens (B, L, C) and noise (B, T, A).
+def conditioned(
+    network: DiTX, cond: Tensor, steps: int, target: str = "relative", hop: str = "step"
+) -> Callable[[Tensor, int], Tensor]:
+    """The velocity field (x (B, T, A), step) -> (B, T, A) given context tokens (B, L, C).
 
     Keys and values of the context, and the modulation of every step, are computed once: neither
     depends on x. At ten steps this halves the time of a call on a CPU.
     """
     context = network.context(cond)
-    table = network.modulation(*time_grid(steps, target, noise))
+    table = network.modulation(*time_grid(steps, target, cond, hop))
 
     def velocity(x: Tensor, step: int) -> Tensor:
         return network.velocity(x, [rows[step : step + 1] for rows in table], context)
 
-    return euler(velocity, noise, steps)
+    return velocity
+
+
+def sample(
+    network: DiTX,
+    cond: Tensor,
+    noise: Tensor,
+    steps: int,
+    target: str = "relative",
+    hop: str = "step",
+) -> Tensor:
+    """Actions (B, T, A) from context tokens (B, L, C) and noise (B, T, A)."""
+    return euler(conditioned(network, cond, steps, target, hop), noise, steps)
 
 
 def sample_recomputing(

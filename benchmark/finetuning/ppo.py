@@ -1,0 +1,288 @@
+"""One iteration's updates: PPO on chains, actor and critic with optimizers of their own.
+
+Everything is a function of the weights, the batch and (seed, iteration): a run that was interrupted
+goes on with the same bits.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark.finetuning.advantages import Targets, targets
+from benchmark.finetuning.episodes import Batch, to_device
+from benchmark.finetuning.loss import (
+    Surrogate,
+    explained_variance,
+    ratio_figures,
+    surrogate,
+    value_loss,
+)
+from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
+from benchmark.training.bc import autocast
+from envs.schema import ManigymError
+from policies.base import ActorCritic, TrainablePolicy
+from policies.checkpoint import load_whole, save_whole
+
+RATIO_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.2}
+"""How far the first ratio of an iteration may be from 1: rounding, and nothing else."""
+
+
+class Diverged(ManigymError):
+    """Training cannot go on; says why and what to try."""
+
+
+@dataclass
+class Learner:
+    """All that changes while fine-tuning. ``averaged``: the EMA of the module, where asked for."""
+
+    actor_critic: ActorCritic
+    actor_optimizer: torch.optim.Optimizer
+    critic_optimizer: torch.optim.Optimizer | None
+    averaged: torch.nn.Module | None
+    iteration: int = 0
+    env_steps: int = 0
+
+    @classmethod
+    def fresh(cls, actor_critic: ActorCritic, settings: FinetuneSettings) -> Learner:
+        def adam(parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Optimizer:
+            return torch.optim.AdamW(parameters, rate, weight_decay=settings.weight_decay)
+
+        critic = actor_critic.critic_parameters()
+        averaged = None
+        if settings.ema_decay:
+            averaged = copy.deepcopy(actor_critic.policy.module).requires_grad_(False)
+        return cls(
+            actor_critic,
+            adam(actor_critic.actor_parameters(), settings.learning_rate),
+            adam(critic, settings.value_learning_rate) if critic else None,
+            averaged,
+        )
+
+    def policy(self) -> TrainablePolicy:
+        """The policy as it would be deployed now: it shares its weights with the learner."""
+        if self.averaged is None:
+            return self.actor_critic.policy
+        policy = copy.copy(self.actor_critic.policy)
+        policy.module = self.averaged
+        return policy
+
+    def save(self, path: Path, extra: dict[str, Any]) -> None:
+        content = {name: part.state_dict() for name, part in self._parts().items()}
+        save_whole(path, content | extra | {"counts": [self.iteration, self.env_steps]})
+
+    def load(self, path: Path) -> dict[str, Any]:
+        """Go on from :meth:`save`'s file, whose content is returned."""
+        content: dict[str, Any] = load_whole(path)
+        for name, part in self._parts().items():
+            part.load_state_dict(content[name])
+        self.iteration, self.env_steps = content["counts"]
+        return content
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "module": self.actor_critic.module,
+            "actor_optimizer": self.actor_optimizer,
+            "critic_optimizer": self.critic_optimizer,
+            "averaged": self.averaged,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def improve(
+    learner: Learner, batch: Batch, settings: FinetuneSettings, advantage: AdvantageSettings
+) -> dict[str, float]:
+    """One iteration of updates on ``batch``; figures to log."""
+    values, last_values = evaluate_critic(learner.actor_critic, batch, settings)
+    aims = targets(batch, values, last_values, advantage)
+    updates = Updates(learner, batch, aims, values, settings)
+    updates.run()
+    return updates.figures()
+
+
+@torch.no_grad()
+def evaluate_critic(
+    actor_critic: ActorCritic, batch: Batch, settings: FinetuneSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values of every chunk (M,) and of what followed every episode (E,), float32."""
+
+    def values(obs: dict[str, np.ndarray], count: int) -> np.ndarray:
+        pieces = []
+        for at in range(0, count, settings.micro_batch):
+            rows = {key: value[at : at + settings.micro_batch] for key, value in obs.items()}
+            with autocast(settings.precision, actor_critic.device):
+                value = actor_critic.value(to_device(rows, actor_critic.device))
+            pieces.append(value.float().cpu().numpy())
+        return np.concatenate(pieces)
+
+    return values(batch.obs, len(batch)), values(batch.last, len(batch.counts))
+
+
+class Updates:
+    """The epochs of one iteration."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        batch: Batch,
+        aims: Targets,
+        values: np.ndarray,
+        settings: FinetuneSettings,
+    ) -> None:
+        self._learner, self._batch, self._settings = learner, batch, settings
+        self._aims, self._values = aims, values
+        self._device = learner.actor_critic.device
+        self._acting = learner.iteration >= settings.critic_warmup
+        self._surrogates: list[Surrogate] = []
+        self._sums: dict[str, list[float]] = {}
+        self._stopped = False
+        self._guarded = False
+
+    def run(self) -> None:
+        """All epochs, unless the policy moves too far."""
+        for epoch in range(self._settings.epochs):
+            for index in self._minibatches(epoch):
+                if self._acting:
+                    self._update_actor(index)
+                if self._stopped:
+                    return
+                if self._learner.critic_optimizer is not None:
+                    self._update_critic(index)
+
+    def figures(self) -> dict[str, float]:
+        """What happened, as means over the updates."""
+        found = {name: float(np.mean(values)) for name, values in self._sums.items()}
+        if self._surrogates:
+            found |= ratio_figures(self._surrogates, self._settings.clip_range)
+        values, returns = (torch.from_numpy(x) for x in (self._values, self._aims.returns))
+        return {
+            **found,
+            "updates": float(len(self._sums.get("actor_gradient_norm", []))),
+            "explained_variance": explained_variance(values, returns),
+            "value_mean": values.mean().item(),
+            "return_mean": returns.mean().item(),
+        }
+
+    def _minibatches(self, epoch: int) -> Iterator[np.ndarray]:
+        key = (self._settings.seed, self._learner.iteration, epoch)
+        order = np.random.default_rng(key).permutation(len(self._batch))
+        for at in range(0, len(order), self._settings.batch_size):
+            yield order[at : at + self._settings.batch_size]
+
+    def _pieces(self, index: np.ndarray) -> Iterator[np.ndarray]:
+        """A minibatch in parts that fit into memory."""
+        for at in range(0, len(index), self._settings.micro_batch):
+            yield index[at : at + self._settings.micro_batch]
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values).to(self._device)
+
+    def _update_actor(self, index: np.ndarray) -> None:
+        optimizer, settings = self._learner.actor_optimizer, self._settings
+        optimizer.zero_grad(set_to_none=True)
+        parts = []
+        for piece in self._pieces(index):
+            part, entropy = self._surrogate(piece)
+            loss = part.loss / self._weight(index)
+            bonus = settings.entropy_coef * entropy.sum() / len(index)
+            (loss - bonus).backward()
+            self._note(entropy=entropy.mean().item())
+            parts.append(part)
+        self._guard(parts)
+        self._surrogates += parts
+        if settings.target_kl is not None:
+            kl = ratio_figures(parts, settings.clip_range)["kl"]
+            if kl > 1.5 * settings.target_kl:
+                self._stopped = True
+                return
+        total = sum(part.loss.item() for part in parts) / self._weight(index)
+        self._step(optimizer, "actor", total)
+        self._average()
+
+    def _surrogate(self, index: np.ndarray) -> tuple[Surrogate, torch.Tensor]:
+        batch, ac = self._batch, self._learner.actor_critic
+        with autocast(self._settings.precision, self._device):
+            new, entropy = ac.logprob(
+                to_device(batch.rows(index), self._device), self._tensor(batch.chain[index])
+            )
+        old, executed = self._tensor(batch.logprob[index]), self._executed(index)
+        advantages = self._tensor(self._aims.advantages[index])
+        return surrogate(new.float(), old, executed, advantages, self._settings), entropy
+
+    def _executed(self, index: np.ndarray) -> torch.Tensor:
+        return self._tensor(self._batch.executed[index].astype(np.float32))
+
+    def _weight(self, index: np.ndarray) -> float:
+        """Weights of all ratios of a minibatch; a piece of it adds its share to the mean."""
+        if self._settings.ratio == "action_step":
+            return float(self._batch.executed[index].sum())
+        steps = self._batch.logprob.shape[1] if self._settings.ratio == "denoising_step" else 1
+        return float(len(index) * steps)
+
+    def _guard(self, parts: list[Surrogate]) -> None:
+        """Before its first step the policy must give the densities that it acted with."""
+        if self._guarded:
+            return
+        self._guarded = True
+        off = max(
+            (part.log_ratios * (part.weights > 0)).exp().sub(1).abs().max().item() for part in parts
+        )
+        tolerance = RATIO_TOLERANCE.get(self._settings.precision, 1e-3)
+        if not off <= tolerance:
+            raise ManigymError(
+                f"before any update of iteration {self._learner.iteration} a probability ratio is "
+                f"off by {off:.2g} (at most {tolerance}): sampling and training compute different "
+                "densities. Something in the network is random (dropout) or depends on the batch "
+                "(batch normalisation), or training.precision is too low for training.ratio="
+                f"{self._settings.ratio}; try training.precision=float32"
+            )
+
+    def _update_critic(self, index: np.ndarray) -> None:
+        optimizer = self._learner.critic_optimizer
+        assert optimizer is not None
+        optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for piece in self._pieces(index):
+            with autocast(self._settings.precision, self._device):
+                value = self._learner.actor_critic.value(
+                    to_device(self._batch.rows(piece), self._device)
+                )
+            old, returns = (self._tensor(x[piece]) for x in (self._values, self._aims.returns))
+            losses = value_loss(value.float(), old, returns, self._settings.value_clip)
+            loss = losses.sum() / len(index)
+            loss.backward()
+            total += loss.item()
+        self._step(optimizer, "critic", total)
+
+    def _step(self, optimizer: torch.optim.Optimizer, name: str, loss: float) -> None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self._settings.max_grad_norm).item()
+        if not math.isfinite(norm):
+            raise Diverged(
+                f"the {name}'s gradient is {norm}; try a third of "
+                f"training.{'learning_rate' if name == 'actor' else 'value_learning_rate'}, or "
+                "advantage.reward_scale so that returns are of the order of 1"
+            )
+        optimizer.step()
+        self._note(**{f"{name}_loss": loss, f"{name}_gradient_norm": norm})
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        averaged, decay = self._learner.averaged, self._settings.ema_decay
+        if averaged is not None:
+            ours, theirs = (
+                averaged.parameters(),
+                self._learner.actor_critic.policy.module.parameters(),
+            )
+            torch._foreach_lerp_(list(ours), list(theirs), 1 - decay)
+
+    def _note(self, **figures: float) -> None:
+        for name, value in figures.items():
+            self._sums.setdefault(name, []).append(value)
