@@ -153,6 +153,11 @@ class ActorCritic(ABC):
     def device(self) -> torch.device:
         """Where the weights are, and where observations and chains must be."""
 
+    @property
+    @abstractmethod
+    def chain_shape(self) -> tuple[int, int, int]:
+        """(N + 1, H, A) of one chain."""
+
     @abstractmethod
     def sample(self, obs: Observations, generators: Sequence[torch.Generator]) -> Chain:
         """One chain per row, each from its own generator."""

@@ -12,29 +12,46 @@ import numpy as np
 from envs.schema import Interface, ManigymError
 from policies.base import Observations, Policy, PolicySpec
 
+VECTORS = ("proprio", "state")
+RECORDED = "manigym_observations"  # attribute of a model: the modalities it was trained on
+
+
+def library(policy: str) -> Any:
+    """The package ``stable_baselines3``, or what to do without it."""
+    try:
+        import stable_baselines3
+    except ImportError:
+        raise ManigymError(
+            f'policy "{policy}" needs stable-baselines3: pip install -c constraints.txt -e ".[sb3]"'
+        ) from None
+    return stable_baselines3
+
+
+def concatenated(rows: Mapping[str, np.ndarray], modalities: Sequence[str]) -> np.ndarray:
+    """Flat key -> (B, ...) to float32 (B, N), in the order of ``modalities`` and not of the keys:
+    what a model over a ``Box`` sees, in training as in a run."""
+    ordered = [v for name in modalities for k, v in rows.items() if k.split("/")[0] == name]
+    return np.concatenate([np.asarray(v, np.float32).reshape(len(v), -1) for v in ordered], 1)
+
 
 class SB3Policy(Policy):
     """Runs a ``model.save`` file of any Stable-Baselines3 algorithm, deterministically.
 
     A model over a ``Box`` sees the named modalities concatenated in order (float32); one over a
     ``Dict`` sees them under their flat keys. ``algorithm``: class name, e.g. PPO, SAC, TD3.
+    ``observations``: by default those the file names, which ``train`` writes, else ``VECTORS``.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("stable-baselines3",)
+    source: ClassVar[str] = "(a model.save() zip)"
 
     def __init__(
         self,
         checkpoint: Path,
         algorithm: str = "PPO",
-        observations: Sequence[str] = ("proprio", "state"),
+        observations: Sequence[str] | None = None,
     ) -> None:
-        try:
-            import stable_baselines3
-        except ImportError:
-            raise ManigymError(
-                'policy "sb3" needs stable-baselines3: pip install -c constraints.txt -e ".[sb3]"'
-            ) from None
-        loader: Any = getattr(stable_baselines3, algorithm, None)
+        loader: Any = getattr(library(self.name or "sb3"), algorithm, None)
         if not hasattr(loader, "load"):
             raise ManigymError(
                 f"stable-baselines3 has no algorithm {algorithm!r}; try PPO, SAC or TD3"
@@ -46,12 +63,13 @@ class SB3Policy(Policy):
                 f"{checkpoint} is not a Stable-Baselines3 {algorithm} checkpoint "
                 f"({type(error).__name__}: {error})"
             ) from error
-        self.spec = PolicySpec(observations=tuple(observations))
+        recorded = getattr(self._model, RECORDED, VECTORS)
+        self.spec = PolicySpec(observations=tuple(observations or recorded))
 
     @classmethod
     def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> SB3Policy:
         if checkpoint is None:
-            raise ManigymError('policy "sb3" needs --checkpoint FILE (a model.save() zip)')
+            raise ManigymError(f"policy {cls.name!r} needs --checkpoint FILE {cls.source}")
         return cls._made(options, checkpoint)
 
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[None]:
@@ -76,8 +94,33 @@ class SB3Policy(Policy):
 
     def act(self, observations: Observations, states: Sequence[None]) -> np.ndarray:
         now = {key: np.asarray(value)[:, -1] for key, value in observations.items()}
-        given: Any = now
-        if not isinstance(self._sees(), dict):
-            given = np.concatenate([rows.reshape(len(states), -1) for rows in now.values()], -1)
+        over_dict = isinstance(self._sees(), dict)
+        given: Any = now if over_dict else concatenated(now, self.spec.observations)
         actions, _ = self._model.predict(given, deterministic=True)
         return np.asarray(actions, np.float32)[:, None]
+
+
+class SB3Learner(SB3Policy):
+    """One that ``train`` makes: the ``algorithm`` is fixed."""
+
+    algorithm: ClassVar[str]
+    source: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        command = f"python -m benchmark train --policy sb3-{cls.algorithm.lower()} --env ID"
+        cls.source = f"(its training's checkpoint.zip). Train it first: {command}"
+
+    def __init__(self, checkpoint: Path, observations: Sequence[str] | None = None) -> None:
+        super().__init__(checkpoint, self.algorithm, observations)
+
+
+class PPOPolicy(SB3Learner):
+    """Proximal policy optimisation (Schulman et al. 2017)."""
+
+    algorithm = "PPO"
+
+
+class SACPolicy(SB3Learner):
+    """Soft actor-critic (Haarnoja et al. 2018)."""
+
+    algorithm = "SAC"

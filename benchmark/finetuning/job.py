@@ -141,8 +141,8 @@ def _own(job: FinetuneJob, folder: Path) -> list[dict[str, int]]:
 def _sb3(job: FinetuneJob, folder: Path) -> list[dict[str, int]]:
     from benchmark.sb3.hosted import fit  # an optional dependency
 
-    with opened(job, folder) as pool:
-        return fit(job, folder, pool)
+    with opened(job, folder) as pool, opened(job, folder) as watched:
+        return fit(job, folder, pool, watched)
 
 
 _BACKENDS = {"manigym": _own, "sb3": _sb3}

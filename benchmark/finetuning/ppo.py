@@ -125,6 +125,19 @@ def evaluate_critic(
     return values(batch.obs, len(batch)), values(batch.last, len(batch.counts))
 
 
+def check_ratios(log_ratios: torch.Tensor, settings: FinetuneSettings) -> None:
+    """Raise unless a policy that was not updated gives the densities that it acted with."""
+    off = log_ratios.exp().sub(1).abs().max().item()
+    tolerance = RATIO_TOLERANCE.get(settings.precision, RATIO_TOLERANCE["float32"])
+    if not off <= tolerance:  # NaN is not either
+        raise ManigymError(
+            f"before any update a probability ratio is off by {off:.2g} (at most {tolerance}): "
+            "sampling and training compute different densities. Something in the network is random "
+            "(dropout) or depends on the batch (batch normalisation), or training.precision="
+            f"{settings.precision} is too coarse for training.ratio={settings.ratio}; try float32"
+        )
+
+
 class Updates:
     """The epochs of one iteration."""
 
@@ -227,22 +240,11 @@ class Updates:
         return float(len(index) * steps)
 
     def _guard(self, parts: list[Surrogate]) -> None:
-        """Before its first step the policy must give the densities that it acted with."""
-        if self._guarded:
-            return
-        self._guarded = True
-        off = max(
-            (part.log_ratios * (part.weights > 0)).exp().sub(1).abs().max().item() for part in parts
-        )
-        tolerance = RATIO_TOLERANCE.get(self._settings.precision, 1e-3)
-        if not off <= tolerance:
-            raise ManigymError(
-                f"before any update of iteration {self._learner.iteration} a probability ratio is "
-                f"off by {off:.2g} (at most {tolerance}): sampling and training compute different "
-                "densities. Something in the network is random (dropout) or depends on the batch "
-                "(batch normalisation), or training.precision is too low for training.ratio="
-                f"{self._settings.ratio}; try training.precision=float32"
-            )
+        """Once an iteration, before its first step."""
+        if not self._guarded:
+            self._guarded = True
+            log_ratios = torch.cat([(p.log_ratios * (p.weights > 0)).flatten() for p in parts])
+            check_ratios(log_ratios, self._settings)
 
     def _update_critic(self, index: np.ndarray) -> None:
         optimizer = self._learner.critic_optimizer

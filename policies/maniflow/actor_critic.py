@@ -62,10 +62,14 @@ class ManiFlowActorCritic(ActorCritic):
     def device(self) -> torch.device:
         return self.policy.network.device
 
-    def sample(self, obs: Mapping[str, Tensor], generators: Sequence[torch.Generator]) -> Chain:
+    @property
+    def chain_shape(self) -> tuple[int, int, int]:
         horizon, size = self.policy.config.horizon, self.policy.interface.action_size
-        shape = (self.config.num_inference_steps + 1, horizon, size)
-        draws = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(self.device)
+        return self.config.num_inference_steps + 1, horizon, size
+
+    def sample(self, obs: Mapping[str, Tensor], generators: Sequence[torch.Generator]) -> Chain:
+        draws = torch.stack([torch.randn(self.chain_shape, generator=g) for g in generators])
+        draws = draws.to(self.device)
         with torch.no_grad():
             velocity, noise = self._field(obs)
             chain, logprob = sample_chain(velocity, draws[:, 0], draws[:, 1:], noise)
