@@ -21,7 +21,7 @@ from types import ModuleType
 COMMANDS = {
     "run": "evaluate policies, write the leaderboard (trains first where there is no checkpoint)",
     "collect": "record expert demonstrations",
-    "train": "behaviour cloning from demonstrations",
+    "train": "behaviour cloning from demonstrations, or Stable-Baselines3 from scratch",
     "finetune": "make a trained policy better by reinforcement learning",
     "compare": "two runs, episode by episode: which policy is better, and how sure is that",
     "replay": "execute recorded actions again: the same states, bit for bit? Film them, too",

@@ -43,7 +43,6 @@ class SB3Policy(Policy):
     """
 
     packages: ClassVar[tuple[str, ...]] = ("stable-baselines3",)
-    source: ClassVar[str] = "(a model.save() zip)"
 
     def __init__(
         self,
@@ -69,7 +68,7 @@ class SB3Policy(Policy):
     @classmethod
     def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> SB3Policy:
         if checkpoint is None:
-            raise ManigymError(f"policy {cls.name!r} needs --checkpoint FILE {cls.source}")
+            raise ManigymError(f"policy {cls.name!r} needs --checkpoint FILE (a model.save() zip)")
         return cls._made(options, checkpoint)
 
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[None]:
@@ -100,27 +99,31 @@ class SB3Policy(Policy):
         return np.asarray(actions, np.float32)[:, None]
 
 
-class SB3Learner(SB3Policy):
+class SB3TrainedPolicy(SB3Policy):
     """One that ``train`` makes: the ``algorithm`` is fixed."""
 
     algorithm: ClassVar[str]
-    source: ClassVar[str]
-
-    def __init_subclass__(cls) -> None:
-        command = f"python -m benchmark train --policy sb3-{cls.algorithm.lower()} --env ID"
-        cls.source = f"(its training's checkpoint.zip). Train it first: {command}"
 
     def __init__(self, checkpoint: Path, observations: Sequence[str] | None = None) -> None:
         super().__init__(checkpoint, self.algorithm, observations)
 
+    @classmethod
+    def from_options(cls, checkpoint: Path | None, options: Mapping[str, Any]) -> SB3Policy:
+        if checkpoint is None:
+            raise ManigymError(
+                f"policy {cls.name!r} needs --checkpoint FILE. Train it first: "
+                f"python -m benchmark train --policy {cls.name} --env ID"
+            )
+        return super().from_options(checkpoint, options)
 
-class PPOPolicy(SB3Learner):
+
+class PPOPolicy(SB3TrainedPolicy):
     """Proximal policy optimisation (Schulman et al. 2017)."""
 
     algorithm = "PPO"
 
 
-class SACPolicy(SB3Learner):
+class SACPolicy(SB3TrainedPolicy):
     """Soft actor-critic (Haarnoja et al. 2018)."""
 
     algorithm = "SAC"

@@ -308,7 +308,7 @@ def test_list_names_all(says):
     status, text = says("list")
     assert status == 0
     assert all(env_id in text for env_id in envs.CARDS)
-    assert "policies: expert, maniflow, replay, sb3, uniform" in text
+    assert "policies: expert, maniflow, replay, sb3, sb3-ppo, sb3-sac, uniform" in text
 
 
 def test_doctor_tries_physics_and_pictures(says, monkeypatch):

@@ -57,7 +57,8 @@ def test_a_model_over_a_box_sees_the_modalities_in_order(tmp_path):
         np.concatenate([flat["state"], flat["proprio"]]), deterministic=True
     )
     states = policy.start(env.interface, [0])
-    got = policy.act({key: value[None, None] for key, value in flat.items()}, states)
+    # As a pool has them: the order of the keys is not that of the modalities.
+    got = policy.act({key: flat[key][None, None] for key in ("proprio", "state")}, states)
     assert got.shape == (1, 1, 2)
     np.testing.assert_allclose(got[0, 0], expected, rtol=1e-6)
 

@@ -122,13 +122,18 @@ FREE = {  # sections whose keys belong to what is run
 def add_settings(parser: argparse.ArgumentParser, sections: Mapping[str, type[Any] | None]) -> None:
     """``--config FILE``, and help on every ``section.key=value`` with its default."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML settings by section")
+    parser.epilog = settings_help(sections)
+
+
+def settings_help(sections: Mapping[str, type[Any] | None]) -> str:
+    """The keys of sections and their defaults, for the end of a help text."""
     lines = [
         textwrap.fill(
             _keys(section, kind), 78, initial_indent=f"  {section:9} ", subsequent_indent=" " * 12
         )
         for section, kind in sections.items()
     ]
-    parser.epilog = "\n".join(["settings, given as section.key=value:", *lines])
+    return "\n".join(["settings, given as section.key=value:", *lines])
 
 
 def _keys(section: str, kind: type[Any] | None) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,10 @@ class MetricLog:
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step or None)
 
     def write(self, step: int, **metrics: float) -> None:
+        with ctrl_c_later():
+            self._write(step, **metrics)
+
+    def _write(self, step: int, **metrics: float) -> None:
         self._file.write(json.dumps({"step": step, **metrics}) + "\n")
         self._file.flush()
         for name, value in metrics.items():
@@ -39,6 +46,26 @@ class MetricLog:
         self._board.close()
         if self._wandb is not None:
             self._wandb.finish()
+
+
+@contextmanager
+def ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C within the block counts at its end.
+
+    TensorBoard's writer shares a lock with its thread: an interrupt that comes while it is held
+    leaves the thread waiting, and closing the log would wait for the thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _lines(path: Path) -> list[str]:
