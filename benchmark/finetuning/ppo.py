@@ -159,15 +159,14 @@ class Updates:
         self._guarded = False
 
     def run(self) -> None:
-        """All epochs, unless the policy moves too far."""
-        for epoch in range(self._settings.epochs):
-            for index in self._minibatches(epoch):
-                if self._acting:
+        """All epochs of the actor, unless it moves too far, then those of the critic."""
+        if self._acting:
+            for index in self._minibatches(self._settings.epochs):
+                if not self._stopped:
                     self._update_actor(index)
-                if self._stopped:
-                    return
-                if self._learner.critic_optimizer is not None:
-                    self._update_critic(index)
+        if self._learner.critic_optimizer is not None:
+            for index in self._minibatches(self._settings.value_epochs):
+                self._update_critic(index)
 
     def figures(self) -> dict[str, float]:
         """What happened, as means over the updates."""
@@ -183,11 +182,12 @@ class Updates:
             "return_mean": returns.mean().item(),
         }
 
-    def _minibatches(self, epoch: int) -> Iterator[np.ndarray]:
-        key = (self._settings.seed, self._learner.iteration, epoch)
-        order = np.random.default_rng(key).permutation(len(self._batch))
-        for at in range(0, len(order), self._settings.batch_size):
-            yield order[at : at + self._settings.batch_size]
+    def _minibatches(self, epochs: int) -> Iterator[np.ndarray]:
+        for epoch in range(epochs):
+            key = (self._settings.seed, self._learner.iteration, epoch)
+            order = np.random.default_rng(key).permutation(len(self._batch))
+            for at in range(0, len(order), self._settings.batch_size):
+                yield order[at : at + self._settings.batch_size]
 
     def _pieces(self, index: np.ndarray) -> Iterator[np.ndarray]:
         """A minibatch in parts that fit into memory."""

@@ -17,15 +17,18 @@ class AdvantageSettings:
     """``advantage.*``: a decision is one chunk, so ``gamma`` and ``gae_lambda`` are per chunk.
 
     ``reward``: ``success`` is 1 in the chunk in which the episode succeeds and 0 elsewhere, ``env``
-    the environment's own, summed over the chunk. ``bootstrap_timeout``: an episode cut by its
-    horizon is worth what the critic says of its last observation. ``normalize``: over all valid
-    chunks of an iteration.
+    the environment's own, summed over the chunk. ``shaping``: times the change of the environment's
+    own reward over the chunk is added, which guides without moving the goal: potential-based
+    shaping (Ng et al. 1999), for dense rewards that say how near the goal is.
+    ``bootstrap_timeout``: an episode cut by its horizon is worth what the critic says of its last
+    observation. ``normalize``: over all valid chunks of an iteration.
     """
 
     gamma: float = 0.99
     gae_lambda: float = 0.95
     reward: str = "success"
     reward_scale: float = 1.0
+    shaping: float = 0.0
     bootstrap_timeout: bool = True
     normalize: bool = True
 
@@ -43,6 +46,7 @@ class FinetuneSettings:
     ``num_envs``: simulators side by side; with the back end ``manigym`` the result does not depend
     on it. ``total_timesteps``: control steps of all of them. ``rollout_episodes``: whole episodes
     of one iteration; ``rollout_chunks``: of each environment, for the back end ``sb3``.
+    ``epochs`` of the actor, ``value_epochs`` of the critic, which is small next to it.
     ``batch_size``: chunks of one optimizer step, taken ``micro_batch`` at a time (gradient
     accumulation). ``ratio``: what is clipped (``finetuning.loss``). ``critic_warmup``: iterations
     in which only the critic learns. ``target_kl``: an iteration's updates end above 1.5 times it.
@@ -58,9 +62,10 @@ class FinetuneSettings:
     rollout_episodes: int = 64
     rollout_chunks: int = 64
     epochs: int = 4
-    batch_size: int = 256
+    value_epochs: int = 10
+    batch_size: int = 128
     micro_batch: int = 256
-    learning_rate: float = 1e-4
+    learning_rate: float = 5e-5
     value_learning_rate: float = 1e-3
     weight_decay: float = 0.0
     critic_warmup: int = 2
@@ -87,6 +92,7 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         counts = (
             *("num_envs", "total_timesteps", "rollout_episodes", "rollout_chunks", "epochs"),
+            "value_epochs",
             *("batch_size", "micro_batch", "validate_every", "validation_episodes", "save_every"),
         )
         lowest = dict.fromkeys(counts, 1)

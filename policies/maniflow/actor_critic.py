@@ -119,7 +119,11 @@ class ManiFlowActorCritic(ActorCritic):
         velocity = conditioned(network.transformer, tokens, steps, target, config.hop)
         learned = self.module["noise"](tokens) if "noise" in self.module else None
         return velocity, ChainNoise(
-            config.noise_method, config.noise_level, config.min_std, learned
+            config.noise_method,
+            config.noise_level,
+            config.min_std,
+            config.noise_correlation,
+            learned,
         )
 
     def _executed(self, logprob: Tensor) -> Tensor:
