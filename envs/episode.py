@@ -24,11 +24,11 @@ LINK = 8  # bytes of the chained state hash kept per step
 class EpisodeSummary:
     """What an episode came to. Hashes chain over every step: all states, all actions.
 
-    ``actions``: float32 (T, A) as they were asked for; ``rewards``: float32 (T,); ``state_chain``: uint8 (T + 1, 8), the first
-    bytes of the chained hash after the reset and after every step, so that two executions can be
-    compared step by step. ``trajectory``: when recorded, ``obs/<key>`` (T, ...), ``action`` (T, A),
-    ``reward`` (T,) and ``sim_state`` (T, D), each before the action of its step. ``instruction``:
-    the goal in words. ``frames``: the film, uint8 (H, W, 3) each.
+    ``actions``: float32 (T, A) as they were asked for; ``rewards``: float32 (T,); ``state_chain``:
+    uint8 (T + 1, 8), the first bytes of the chained hash after the reset and after every step, so
+    that two executions can be compared step by step. ``trajectory``: when recorded, ``obs/<key>``
+    (T, ...), ``action`` (T, A), ``reward`` (T,) and ``sim_state`` (T, D), each before the action of
+    its step. ``instruction``: the goal in words. ``frames``: the film, uint8 (H, W, 3) each.
     """
 
     success: bool
