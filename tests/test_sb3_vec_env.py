@@ -21,7 +21,7 @@ pytest.importorskip("stable_baselines3")
 import stable_baselines3 as sb3
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from benchmark.sb3.vec_env import PoolVecEnv, Translation, flat, training_pool
+from benchmark.sb3.vec_env import PoolVecEnv, Reward, Translation, flat, training_pool
 
 ORDER = ("state", "proprio")  # not that of the arrays
 SEES = {"observations": ORDER}
@@ -39,10 +39,10 @@ def vec_env():
     """Makes vector environments and closes their pools at the end."""
     pools = []
 
-    def make(count, translation=vector, workers=HERE, reward="env", chunk=1, n_obs=1, **options):
+    def make(count, translation=vector, workers=HERE, reward=None, chunk=1, n_obs=1, **options):
         pool = training_pool(TOY, {**SEES, **options}, workers, count, chunk=chunk, n_obs=n_obs)
         pools.append(pool)
-        return PoolVecEnv(pool, translation(pool.interface), PLAN, reward)
+        return PoolVecEnv(pool, translation(pool.interface), PLAN, reward or Reward())
 
     yield make
     for pool in pools:
@@ -225,7 +225,10 @@ def test_a_chunk_ends_with_its_episode(vec_env):
 @pytest.mark.parametrize(("protocol", "ends_by"), [("default", "success"), ("hold", "time")])
 def test_rewards_of_success_add_up_to_one(vec_env, protocol, ends_by):
     """Also where success can be lost again: the arm goes to the target, and away, and back."""
-    vec, hand = vec_env(1, reward="success", protocol=protocol), ByHand(1, protocol=protocol)
+    vec, hand = (
+        vec_env(1, reward=Reward("success"), protocol=protocol),
+        ByHand(1, protocol=protocol),
+    )
     vec.reset()
     rewards = []
     for step in range(HORIZON):
@@ -244,11 +247,25 @@ def test_rewards_of_success_add_up_to_one(vec_env, protocol, ends_by):
 
 
 def test_no_reward_of_success_without_it(vec_env):
-    vec = vec_env(1, reward="success")
+    vec = vec_env(1, reward=Reward("success"))
     vec.reset()
     steps = [vec.step(np.zeros((1, 2), np.float32)) for _ in range(HORIZON)]
     assert sum(float(rewards[0]) for _, rewards, _, _ in steps) == 0.0
     assert steps[-1][3][0]["is_success"] is False
+
+
+def test_shaping_adds_the_change_of_the_reward(vec_env):
+    shaped = vec_env(1, reward=Reward("success", scale=3.0, shaping=2.0, gamma=0.9))
+    plain = vec_env(1)
+    for vec in (shaped, plain):
+        vec.reset()
+    before = None
+    for action in np.random.default_rng(0).uniform(-1, 1, (8, 1, 2)).astype(np.float32):
+        _, paid, _, _ = shaped.step(action)
+        _, dense, _, _ = plain.step(action)
+        start = dense[0] if before is None else before
+        assert paid[0] == pytest.approx(2.0 * (0.9 * dense[0] - start), rel=1e-5)
+        before = dense[0]
 
 
 def test_a_failing_simulator_ends_training_with_the_reason(vec_env):
@@ -260,7 +277,7 @@ def test_a_failing_simulator_ends_training_with_the_reason(vec_env):
 
 def test_bad_requests_are_refused(vec_env):
     with pytest.raises(ManigymError, match="reward must be one of env, success; got 'dense'"):
-        vec_env(1, reward="dense")
+        Reward("dense")
     vec = vec_env(1)
     with pytest.raises(AttributeError, match="no attribute 'model' to read"):
         vec.get_attr("model")

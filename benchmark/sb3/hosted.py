@@ -27,10 +27,10 @@ from benchmark.engine.plan import planned_episode
 from benchmark.finetuning.job import FinetuneJob, actor_critic_of, record_of
 from benchmark.finetuning.monitor import Monitor
 from benchmark.finetuning.ppo import check_ratios
-from benchmark.finetuning.settings import FinetuneSettings
+from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
 from benchmark.progress import progress
 from benchmark.sb3.model import separate_streams
-from benchmark.sb3.vec_env import PoolVecEnv, Translation, Window
+from benchmark.sb3.vec_env import PoolVecEnv, Reward, Translation, Window
 from envs.pool import Pool
 from envs.schema import Interface, ManigymError
 from policies.base import ActorCritic, Observations
@@ -164,7 +164,7 @@ def fit(job: FinetuneJob, folder: Path, pool: Pool, watched: Pool) -> list[dict[
     (folder / "resume.pt").write_text("")  # not finished; nothing to go on from
     actor_critic = actor_critic_of(job)
     plan = partial(planned_episode, job.env, "finetuning", root_seed=settings.seed)
-    env = PoolVecEnv(pool, translation(actor_critic, pool.interface), plan, job.advantage.reward)
+    env = PoolVecEnv(pool, translation(actor_critic, pool.interface), plan, _reward(job.advantage))
     monitor = Monitor(folder, watched, settings, record_of(job), job.seed)
     try:
         with separate_streams(), progress(settings.total_timesteps, 0, "finetune", "step") as bar:
@@ -177,6 +177,15 @@ def fit(job: FinetuneJob, folder: Path, pool: Pool, watched: Pool) -> list[dict[
     return monitor.history
 
 
+def _reward(advantage: AdvantageSettings) -> Reward:
+    if not advantage.bootstrap_timeout:
+        raise ManigymError(
+            "advantage.bootstrap_timeout=false: Stable-Baselines3 always bootstraps time-outs; use "
+            "training.backend=manigym"
+        )
+    return Reward(advantage.reward, advantage.reward_scale, advantage.shaping, advantage.gamma)
+
+
 def _model(env: PoolVecEnv, actor_critic: ActorCritic, job: FinetuneJob) -> ChainPPO:
     settings, advantage = job.settings, job.advantage
     policy: Any = ChainPolicy  # a BasePolicy is enough, whatever the annotation says
@@ -185,7 +194,7 @@ def _model(env: PoolVecEnv, actor_critic: ActorCritic, job: FinetuneJob) -> Chai
         env,
         learning_rate=settings.learning_rate,
         n_steps=settings.rollout_chunks,
-        batch_size=settings.batch_size,
+        batch_size=min(settings.batch_size, settings.rollout_chunks * env.num_envs),
         n_epochs=settings.epochs,
         gamma=advantage.gamma,
         gae_lambda=advantage.gae_lambda,
@@ -238,17 +247,26 @@ class _Watch(BaseCallback):
         self._rolled = perf_counter()
 
     def _figures(self, steps: int) -> dict[str, float]:
-        """Of the last iteration; those of episodes over SB3's window of the last 100."""
+        """Of the last iteration."""
         now, known = perf_counter(), self.model.logger.name_to_value
-        episodes: Any = self.model.ep_info_buffer or []
         return {
             **{ours: float(known[theirs]) for theirs, ours in FIGURES.items() if theirs in known},
             "entropy": -float(known.get("train/entropy_loss", 0.0)),
-            "rollout_success": safe_mean(self.model.ep_success_buffer or []),
-            "episode_return": safe_mean([episode["r"] for episode in episodes]),
-            "episode_length": safe_mean([episode["l"] for episode in episodes]),
+            **self._of_episodes(),
             "chunks": float(self._settings.rollout_chunks * self._env.num_envs),
             "rollout_seconds": self._rolled - self._began,
             "update_seconds": now - self._rolled,
             "frames_per_second": (steps - self._steps) / (now - self._began),
+        }
+
+    def _of_episodes(self) -> dict[str, float]:
+        """Over SB3's window, the last 100 episodes; nothing while none has ended."""
+        episodes: Any = self.model.ep_info_buffer
+        won: Any = self.model.ep_success_buffer
+        if not episodes:
+            return {}
+        return {
+            "rollout_success": safe_mean(won),
+            "episode_return": safe_mean([episode["r"] for episode in episodes]),
+            "episode_length": safe_mean([episode["l"] for episode in episodes]),
         }

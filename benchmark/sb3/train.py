@@ -24,7 +24,7 @@ from benchmark.results.provenance import available_cores, config_hash, slug
 from benchmark.sb3.model import hyperparameters, make_model, separate_streams, torch_threads
 from benchmark.sb3.monitor import Monitor, Validation
 from benchmark.sb3.settings import SB3Settings
-from benchmark.sb3.vec_env import PoolVecEnv, flat, training_pool
+from benchmark.sb3.vec_env import PoolVecEnv, Reward, flat, training_pool
 from benchmark.training.metric_log import MetricLog
 from envs import card
 from envs.make import Workers
@@ -128,7 +128,7 @@ def _learn(job: SB3Job, folder: Path) -> Path:
             pool,
             flat(pool.interface, job.observations),
             partial(planned_episode, job.env, "finetuning", root_seed=job.seed),
-            settings.reward,
+            Reward(settings.reward),
         )
         model = make_model(job.policy_class.algorithm, env, settings, job.hyperparameters)
         setattr(model, RECORDED, list(job.observations))

@@ -72,24 +72,45 @@ def training_pool(
     return make_pool(env_id, options, places, chunk=chunk, n_obs=n_obs)
 
 
+@dataclass(frozen=True)
+class Reward:
+    """What a learner is paid for a chunk.
+
+    ``kind``: ``env`` is the sum of the environment's over the chunk; ``success`` is the change of
+    "this episode is a success", so that an episode's rewards add up to 1 or 0 under any rule.
+    ``shaping`` times the (by ``gamma`` discounted) change of the environment's reward over the
+    chunk is added, as in ``finetuning.advantages``.
+    """
+
+    kind: str = "env"
+    scale: float = 1.0
+    shaping: float = 0.0
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in REWARDS:
+            raise ManigymError(f"reward must be one of {', '.join(REWARDS)}; got {self.kind!r}")
+
+
 @dataclass
 class _Running:
-    """One slot's episode so far; ``steps`` of the environment, not of the learner."""
+    """One slot's episode so far; ``steps`` of the environment, not of the learner; ``potential``:
+    its last reward."""
 
     episode: PlannedEpisode
     history: History
     total: float = 0.0
     steps: int = 0
     succeeded: bool = False
+    potential: float | None = None
 
 
 class PoolVecEnv(VecEnv):
     """Slots of ``pool`` for a learner, restarted with ``plan(0)``, ``plan(1)``, ... as they end.
 
-    ``reward``: ``env`` is the sum of the environment's over the chunk; ``success`` is the change of
-    "this episode is a success", so that an episode's rewards add up to 1 or 0 under any rule. What
-    SB3 expects of infos is there: ``terminal_observation``, ``TimeLimit.truncated``, ``episode``
-    and ``is_success``. SB3's own seeds have no effect. The pool is closed by who opened it.
+    What SB3 expects of infos is there: ``terminal_observation``, ``TimeLimit.truncated``,
+    ``episode`` and ``is_success``. SB3's own seeds have no effect. The pool is closed by who opened
+    it.
     """
 
     def __init__(
@@ -97,12 +118,10 @@ class PoolVecEnv(VecEnv):
         pool: Pool,
         translation: Translation,
         plan: Callable[[int], PlannedEpisode],
-        reward: str = "env",
+        reward: Reward = Reward(),
     ) -> None:
-        if reward not in REWARDS:
-            raise ManigymError(f"reward must be one of {', '.join(REWARDS)}; got {reward!r}")
         self._pool, self._translation, self._plan = pool, translation, plan
-        self._on_success = reward == "success"
+        self._reward = reward
         self._begun = 0
         self.control_steps = 0  # of all episodes so far
         self._running: dict[int, _Running] = {}
@@ -165,12 +184,15 @@ class PoolVecEnv(VecEnv):
         running = self._running[slot]
         running.history.extend(reply.observations)
         gained = float(reply.succeeded) - float(running.succeeded)
-        reward = gained if self._on_success else float(np.sum(reply.rewards))
+        earned = gained if self._reward.kind == "success" else float(np.sum(reply.rewards))
+        before = reply.rewards[0] if running.potential is None else running.potential
+        running.potential = reply.rewards[-1]
         running.succeeded = reply.succeeded
         running.steps += len(reply.rewards)
         self.control_steps += len(reply.rewards)
-        running.total += reward
-        return reward
+        running.total += earned
+        change = self._reward.gamma * running.potential - before
+        return self._reward.scale * earned + self._reward.shaping * change
 
     def _observed(self, slot: int) -> Observation:
         return self._translation.observe(self._running[slot].history.window())
