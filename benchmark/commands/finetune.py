@@ -108,7 +108,7 @@ def _job(args: argparse.Namespace, settings: Sequence[str]) -> FinetuneJob:
         checkpoint=args.checkpoint,
         env=card(args.env).id,
         out=args.out,
-        chain=parsed["policy"],
+        chain=parsed["policy"].resolved(),
         settings=parsed["training"],
         advantage=parsed["advantage"],
         env_options=parsed["env"],

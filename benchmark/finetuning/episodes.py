@@ -18,6 +18,7 @@ import torch
 from benchmark.engine.plan import PlannedEpisode
 from benchmark.engine.rollout import Outcome, RolloutOptions, rollout
 from benchmark.progress import note
+from benchmark.training.bc import autocast
 from envs.pool import Pool
 from envs.schema import Interface, ManigymError
 from policies.base import ActorCritic, Observations, Policy
@@ -46,8 +47,8 @@ class Explorer(Policy):
 
     name = "explorer"
 
-    def __init__(self, actor_critic: ActorCritic) -> None:
-        self._actor_critic = actor_critic
+    def __init__(self, actor_critic: ActorCritic, precision: str = "float32") -> None:
+        self._actor_critic, self._precision = actor_critic, precision
         self.spec = actor_critic.policy.spec
 
     def start(self, interface: Interface, seeds: Sequence[int]) -> list[Path]:
@@ -55,8 +56,11 @@ class Explorer(Policy):
         return [Path(torch.Generator().manual_seed(seed)) for seed in seeds]
 
     def act(self, observations: Observations, states: Sequence[Path]) -> np.ndarray:
-        obs = to_device(observations, self._actor_critic.device)
-        found = self._actor_critic.sample(obs, [state.generator for state in states])
+        device = self._actor_critic.device
+        with autocast(self._precision, device):  # as the updates compute it
+            found = self._actor_critic.sample(
+                to_device(observations, device), [state.generator for state in states]
+            )
         chains, logprobs = (part.float().cpu().numpy() for part in found)
         for row, state in enumerate(states):
             window = {key: value[row] for key, value in observations.items()}
@@ -99,7 +103,7 @@ class Batch:
 
 def run_episodes(
     pool: Pool,
-    actor_critic: ActorCritic,
+    explorer: Explorer,
     episodes: Sequence[PlannedEpisode],
     options: RolloutOptions,
     on_end: Callable[[Outcome], None] = lambda outcome: None,
@@ -115,7 +119,7 @@ def run_episodes(
         if not outcome.retried:
             on_end(outcome)
 
-    rollout(pool, Explorer(actor_critic), episodes, keep, options, tries=TRIES)
+    rollout(pool, explorer, episodes, keep, options, tries=TRIES)
     if not done:
         raise ManigymError(
             f"all {len(episodes)} episodes of an iteration ended in an error, see above; run "

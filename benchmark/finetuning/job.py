@@ -32,7 +32,7 @@ from envs.pool import Pool, make_pool
 from policies.base import ActorCritic, FinetunablePolicy
 from policies.device import pick_device
 
-WITHOUT_EFFECT = ("device", "threads", "wandb", "videos", "micro_batch", "save_every")
+WITHOUT_EFFECT = ("device", "threads", "wandb", "videos", "save_every")
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,13 @@ def finetune(job: FinetuneJob, overwrite: bool = False) -> Finetuned:
             shutil.rmtree(folder)
         if checkpoint.exists() and not resume.exists():
             return Finetuned(checkpoint, [], True)
+        actor_critic = actor_critic_of(job)  # settings that do not fit are found before anything
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(OmegaConf.create(job.resolved()), folder / "config.yaml")
         threads = torch.get_num_threads()  # the caller's, given back at the end
         torch.set_num_threads(job.settings.threads or available_cores())
         try:
-            history = _BACKENDS[job.settings.backend](job, folder)
+            history = _BACKENDS[job.settings.backend](job, actor_critic, folder)
         except Diverged as problem:
             _finish(folder)
             raise Diverged(f"{problem}. The best checkpoint so far is {checkpoint}") from None
@@ -124,13 +125,15 @@ def finetune(job: FinetuneJob, overwrite: bool = False) -> Finetuned:
 
 def _finish(folder: Path) -> None:
     """In this order: a checkpoint without resume.pt beside it is a finished one."""
-    (folder / "best.pt").replace(folder / "checkpoint.pt")
+    best = folder / "best.pt"
+    if best.exists():  # not when the last call was interrupted right here
+        best.replace(folder / "checkpoint.pt")
     (folder / "resume.pt").unlink(missing_ok=True)
 
 
-def _own(job: FinetuneJob, folder: Path) -> list[dict[str, int]]:
+def _own(job: FinetuneJob, actor_critic: ActorCritic, folder: Path) -> list[dict[str, int]]:
     with opened(job, folder) as pool:
-        trainer = _Trainer(job, folder, pool)
+        trainer = _Trainer(job, actor_critic, folder, pool)
         try:
             trainer.run()
         finally:
@@ -138,11 +141,11 @@ def _own(job: FinetuneJob, folder: Path) -> list[dict[str, int]]:
         return trainer.monitor.history
 
 
-def _sb3(job: FinetuneJob, folder: Path) -> list[dict[str, int]]:
+def _sb3(job: FinetuneJob, actor_critic: ActorCritic, folder: Path) -> list[dict[str, int]]:
     from benchmark.sb3.hosted import fit  # an optional dependency
 
     with opened(job, folder) as pool, opened(job, folder) as watched:
-        return fit(job, folder, pool, watched)
+        return fit(job, actor_critic, folder, pool, watched)
 
 
 _BACKENDS = {"manigym": _own, "sb3": _sb3}
@@ -176,14 +179,16 @@ def record_of(job: FinetuneJob) -> dict[str, Any]:
 class _Trainer:
     """Our own loop: episodes, updates, validation, until enough steps were made."""
 
-    def __init__(self, job: FinetuneJob, folder: Path, pool: Pool) -> None:
+    def __init__(
+        self, job: FinetuneJob, actor_critic: ActorCritic, folder: Path, pool: Pool
+    ) -> None:
         self._job, self._settings, self._pool = job, job.settings, pool
         self._resume = folder / "resume.pt"
-        self._learner = Learner.fresh(actor_critic_of(job), job.settings)
+        self._learner = Learner.fresh(actor_critic, job.settings)
         history = None
         if self._resume.exists():
             history = self._learner.load(self._resume)["validations"]
-        step = self._learner.env_steps
+        step = self._learner.env_steps if self._resume.exists() else -1
         self.monitor = Monitor(folder, pool, job.settings, record_of(job), job.seed, step, history)
 
     def run(self) -> None:
@@ -191,10 +196,11 @@ class _Trainer:
         if not self.monitor.validations:
             self.monitor.validate(learner.policy(), 0)
             self._save()
-        options = self._options()
+        explorer = Explorer(learner.actor_critic, settings.precision)
+        options = self._options(explorer)
         with progress(settings.total_timesteps, learner.env_steps, "finetune", "step") as bar:
             while learner.env_steps < settings.total_timesteps:
-                figures = self._iteration(options, bar)
+                figures = self._iteration(explorer, options, bar)
                 self.monitor.write(learner.env_steps, figures)
                 bar.set_postfix(success=f"{figures['rollout_success']:.2f}", refresh=False)
                 over = learner.env_steps >= settings.total_timesteps
@@ -203,9 +209,8 @@ class _Trainer:
                 if learner.iteration % settings.save_every == 0:
                     self._save()
 
-    def _options(self) -> RolloutOptions:
+    def _options(self, explorer: Explorer) -> RolloutOptions:
         """With half of the simulators at work while the policy answers the other half."""
-        explorer = Explorer(self._learner.actor_critic)
         inference = checked(explorer, self._pool, self._episodes(0))
         return RolloutOptions(gather=max(1, self._pool.size // 2), inference=inference)
 
@@ -214,13 +219,13 @@ class _Trainer:
         first = iteration * count
         return [planned_episode(self._job.env, "finetuning", first + i, seed) for i in range(count)]
 
-    def _iteration(self, options: RolloutOptions, bar: Any) -> dict[str, float]:
+    def _iteration(self, explorer: Explorer, options: RolloutOptions, bar: Any) -> dict[str, float]:
         def advance(outcome: Outcome) -> None:
             bar.update(outcome.summary.steps if outcome.summary else 0)
 
         learner, started = self._learner, perf_counter()
         episodes = self._episodes(learner.iteration)
-        batch = run_episodes(self._pool, learner.actor_critic, episodes, options, advance)
+        batch = run_episodes(self._pool, explorer, episodes, options, advance)
         ran = perf_counter()
         figures = improve(learner, batch, self._settings, self._job.advantage)
         learner.iteration += 1

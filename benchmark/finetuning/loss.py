@@ -48,13 +48,12 @@ RATIOS: Mapping[str, Callable[[Tensor, Tensor], Reduced]] = {
 
 @dataclass(frozen=True)
 class Surrogate:
-    """The clipped objective of some chunks: the sum of the weighted losses and of the weights.
+    """The clipped objective of some chunks, summed over their ratios.
 
-    The others are detached: log-ratios and weights (b, R), for the figures.
+    Log-ratios and weights (b, R) are for the figures.
     """
 
     loss: Tensor
-    weight: Tensor
     log_ratios: Tensor
     weights: Tensor
 
@@ -73,7 +72,7 @@ def surrogate(
     if settings.dual_clip is not None:
         bounded = torch.minimum(losses, -advantage * settings.dual_clip)
         losses = torch.where(advantage < 0, bounded, losses)
-    return Surrogate((losses * weights).sum(), weights.sum(), log_ratios.detach(), weights.detach())
+    return Surrogate((losses * weights).sum(), log_ratios.detach(), weights)
 
 
 def value_loss(new: Tensor, old: Tensor, returns: Tensor, clip: float | None) -> Tensor:

@@ -45,10 +45,11 @@ class Monitor:
         settings: FinetuneSettings,
         record: Mapping[str, Any],
         seed: int,
-        step: int = 0,
+        step: int = -1,
         history: list[dict[str, int]] | None = None,
     ) -> None:
-        """``history`` and ``step`` are those of a run that goes on."""
+        """``history`` and ``step`` are those of a run that goes on; what was logged later is
+        dropped."""
         self._folder, self._pool, self._settings, self._record = folder, pool, settings, record
         env = pool.interface.env
         self._plan = plan_episodes(env, "validation", settings.validation_episodes, seed)

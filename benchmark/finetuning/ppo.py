@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def evaluate_critic(
 def check_ratios(log_ratios: torch.Tensor, settings: FinetuneSettings) -> None:
     """Raise unless a policy that was not updated gives the densities that it acted with."""
     off = log_ratios.exp().sub(1).abs().max().item()
-    tolerance = RATIO_TOLERANCE.get(settings.precision, RATIO_TOLERANCE["float32"])
+    tolerance = RATIO_TOLERANCE[settings.precision]
     if not off <= tolerance:  # NaN is not either
         raise ManigymError(
             f"before any update a probability ratio is off by {off:.2g} (at most {tolerance}): "
@@ -209,7 +209,7 @@ class Updates:
             self._note(entropy=entropy.mean().item())
             parts.append(part)
         self._guard(parts)
-        self._surrogates += parts
+        self._surrogates += [replace(part, loss=part.loss.detach()) for part in parts]
         if settings.target_kl is not None:
             kl = ratio_figures(parts, settings.clip_range)["kl"]
             if kl > 1.5 * settings.target_kl:

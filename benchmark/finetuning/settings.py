@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmark.config import PRECISIONS, at_least
+from benchmark.config import at_least
 from envs.schema import ManigymError
 
 BACKENDS = ("manigym", "sb3")
 REWARDS = ("success", "env")
+PRECISIONS = ("float32", "bfloat16")
 RATIOS = ("chunk_mean", "chunk", "denoising_step", "action_step")
 
 
@@ -101,8 +102,17 @@ class FinetuneSettings:
         for name in ("learning_rate", "value_learning_rate", "clip_range", "max_grad_norm"):
             if not getattr(self, name) > 0:  # NaN is not either
                 raise ManigymError(f"training.{name} must be above 0, got {getattr(self, name)}")
-        if not 0 <= self.ema_decay < 1:
-            raise ManigymError(f"training.ema_decay must lie in [0, 1), got {self.ema_decay}")
+        for name, inside, interval in (
+            ("ema_decay", 0 <= self.ema_decay < 1, "[0, 1)"),
+            ("collapse", 0 <= self.collapse <= 1, "[0, 1]"),
+            ("kl_limit", self.kl_limit > 0, "(0, inf)"),
+            ("target_kl", self.target_kl is None or self.target_kl > 0, "(0, inf)"),
+            ("value_clip", self.value_clip is None or self.value_clip > 0, "(0, inf)"),
+            ("dual_clip", self.dual_clip is None or self.dual_clip > 1, "(1, inf)"),
+        ):
+            if not inside:
+                got = getattr(self, name)
+                raise ManigymError(f"training.{name} must lie in {interval}, got {got}")
         _one_of("training.backend", self.backend, BACKENDS)
         _one_of("training.ratio", self.ratio, RATIOS)
         _one_of("training.precision", self.precision, PRECISIONS)

@@ -24,7 +24,7 @@ from stable_baselines3.common.utils import safe_mean
 from torch import Tensor
 
 from benchmark.engine.plan import planned_episode
-from benchmark.finetuning.job import FinetuneJob, actor_critic_of, record_of
+from benchmark.finetuning.job import FinetuneJob, record_of
 from benchmark.finetuning.monitor import Monitor
 from benchmark.finetuning.ppo import check_ratios
 from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
@@ -152,7 +152,9 @@ def _box(shape: tuple[int, ...], dtype: np.dtype[Any]) -> spaces.Box:
     return spaces.Box(limits.min, limits.max, shape, dtype.type)
 
 
-def fit(job: FinetuneJob, folder: Path, pool: Pool, watched: Pool) -> list[dict[str, int]]:
+def fit(
+    job: FinetuneJob, actor_critic: ActorCritic, folder: Path, pool: Pool, watched: Pool
+) -> list[dict[str, int]]:
     """Fine-tune into ``folder/best.pt``; the validations, made in ``watched``. An interrupted run
     begins anew."""
     settings = job.settings
@@ -162,7 +164,6 @@ def fit(job: FinetuneJob, folder: Path, pool: Pool, watched: Pool) -> list[dict[
             f"{' or '.join(LOGPROB)}, or training.backend=manigym"
         )
     (folder / "resume.pt").write_text("")  # not finished; nothing to go on from
-    actor_critic = actor_critic_of(job)
     plan = partial(planned_episode, job.env, "finetuning", root_seed=settings.seed)
     env = PoolVecEnv(pool, translation(actor_critic, pool.interface), plan, _reward(job.advantage))
     monitor = Monitor(folder, watched, settings, record_of(job), job.seed)

@@ -85,12 +85,11 @@ class ManiFlowActorCritic(ActorCritic):
 
     def value(self, obs: Mapping[str, Tensor]) -> Tensor:
         if "value_head" not in self.module:
-            return next(iter(obs.values())).new_zeros(len(next(iter(obs.values()))))
+            return torch.zeros(len(obs[self.policy.keys[0]]), device=self.device)
         network = self.policy.network
         if "value_encoder" in self.module:
             encoder = self.module["value_encoder"]
-            normal = {k: network.normalizer.normalize(k, obs[k]) for k in self.policy.keys}
-            return self.module["value_head"](encoder(normal))
+            return self.module["value_head"](encoder(network.normalized(self._used(obs))))
         with torch.no_grad():
             tokens = self._tokens(obs)
         return self.module["value_head"](tokens)
@@ -107,7 +106,10 @@ class ManiFlowActorCritic(ActorCritic):
         return [p for name in names for p in self.module[name].parameters()]
 
     def _tokens(self, obs: Mapping[str, Tensor]) -> Tensor:
-        return self.policy.network.encode({key: obs[key] for key in self.policy.keys})
+        return self.policy.network.encode(self._used(obs))
+
+    def _used(self, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {key: obs[key] for key in self.policy.keys}
 
     def _field(self, obs: Mapping[str, Tensor]) -> tuple[Velocity, ChainNoise]:
         """The velocity field of these observations and the noise that goes with it."""

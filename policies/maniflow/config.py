@@ -86,6 +86,9 @@ class ManiFlowConfig:
     consistency_time: str = "discrete"
     target: str = "relative"
     denoise_timesteps: int = 10
+    # Low-dimensional observations are cut to this many times the range of the demonstrations: a
+    # dimension that hardly varied there (the tilt of a cube) can be hundreds of times larger later.
+    observation_limit: float = 3.0
     # Normalisation of single keys, e.g. {"action": "identity"}; others take `default_mode`.
     normalization: dict[str, str] = field(default_factory=dict)
     init_seed: int = 0

@@ -11,6 +11,7 @@ from envs.schema import Interface
 from policies.maniflow.config import ManiFlowConfig
 from policies.maniflow.ditx import DiTX, DiTXConfig
 from policies.maniflow.encoders import build_encoder, used_keys
+from policies.maniflow.vectors import VECTORS
 from policies.normalize import Normalizer
 
 
@@ -25,6 +26,7 @@ class ManiFlowNetwork(nn.Module):
         assert config.layers and config.width and config.heads and config.state_size
         assert config.dropout is not None
         self.normalizer = normalizer
+        self.limit = config.observation_limit
         self.encoder = build_encoder(
             used_keys(config.observations, interface, config.cameras),
             interface,
@@ -51,7 +53,15 @@ class ManiFlowNetwork(nn.Module):
 
     def encode(self, obs: Mapping[str, Tensor]) -> Tensor:
         """key -> (B, O, ...) to context tokens (B, L, C)."""
-        return self.encoder({k: self.normalizer.normalize(k, v) for k, v in obs.items()})
+        return self.encoder(self.normalized(obs))
+
+    def normalized(self, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the encoder sees of observations in physical units."""
+        found = {key: self.normalizer.normalize(key, value) for key, value in obs.items()}
+        return {
+            key: value.clamp(-self.limit, self.limit) if key in VECTORS else value
+            for key, value in found.items()
+        }
 
     @property
     def device(self) -> torch.device:
