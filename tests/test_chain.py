@@ -138,27 +138,6 @@ def test_an_element_without_noise_gives_no_gradient_to_its_neighbours():
     assert std.grad.tolist() == pytest.approx([0, 0.3**2 / 0.5**3 - 1 / 0.5])
 
 
-@pytest.mark.parametrize("method", NOISY)
-def test_correlated_noise_has_the_density_of_a_multivariate_normal(method):
-    """Over the steps of a chunk, with covariance rho^|i - j|; exactly what was drawn."""
-    rho, std = 0.6, 0.3
-    noise = ChainNoise(method, 0.5, correlation=rho, learned=torch.full(SHAPE, std).double())
-    gap = torch.arange(5)[:, None] - torch.arange(5)
-    covariance = rho ** gap.abs().double()
-    factor = torch.linalg.cholesky(covariance)
-    chain, logprob = sample_chain(field, numbers(*SHAPE), numbers(3, 4, 5, 2), noise)
-    torch.testing.assert_close(logprob, chain_logprob(field, chain, noise))
-    for step in range(3):
-        x = chain[:, step]
-        mean, std = noise.transition(x, field(x, step), Moment(step, 4))
-        std = torch.as_tensor(std).expand_as(x)[0, 0, 0]
-        drawn = factor @ numbers(3, 4, 5, 2)[:, step]
-        torch.testing.assert_close(chain[:, step + 1], mean + std * drawn)
-        joint = torch.distributions.MultivariateNormal(mean.mT, std**2 * covariance)
-        expected = joint.log_prob(chain[:, step + 1].mT)
-        torch.testing.assert_close(logprob[:, step].sum(1), expected)
-
-
 def test_entropy_is_torchs():
     std = torch.tensor([0.05, 0.5, 3.0])
     torch.testing.assert_close(gaussian_entropy(std), torch.distributions.Normal(0, std).entropy())
@@ -192,21 +171,6 @@ def test_flow_sde_keeps_the_marginals_of_the_ode(data, level, floor):
     ode = distance(data, ChainNoise("flow_ode"), 100)
     assert ode < 0.005
     assert distance(data, ChainNoise("flow_sde", level, floor), 100) < ode + 0.01
-
-
-def test_flow_sde_keeps_the_marginals_with_correlated_noise(data):
-    """Two independent steps, each the mixture: the drift counts the correlation, too."""
-    generator = torch.Generator().manual_seed(4)
-    noise = ChainNoise("flow_sde", 0.5, 0.05, correlation=0.8)
-    x = torch.randn(COUNT, 2, 1, generator=generator, dtype=torch.float64)
-    for step in range(100):
-        u = exact_velocity(x.flatten(), step / 100).reshape(x.shape)
-        mean, std = noise.transition(x, u, Moment(step, 100))
-        white = torch.randn(x.shape, generator=generator, dtype=torch.float64)
-        x = mean + std * noise.colored(white)
-    for k in range(2):
-        assert np.abs(np.sort(x[:, k, 0].numpy()) - data).mean() < 0.012
-    assert abs(np.corrcoef(x[:, :, 0].T.numpy())[0, 1]) < 0.02
 
 
 @pytest.mark.parametrize(

@@ -57,21 +57,7 @@ def chunk_rewards(batch: Batch, settings: AdvantageSettings) -> np.ndarray:
     else:
         rewards = np.zeros(len(batch))
         rewards[np.cumsum(batch.counts) - 1] = batch.succeeded
-    before, after = potentials(batch)
-    return settings.reward_scale * rewards + settings.shaping * (settings.gamma * after - before)
-
-
-def potentials(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """The environment's reward before and after each chunk, float64 (M,).
-
-    Nothing is known before the first step of an episode, whose own reward stands in.
-    """
-    last = batch.executed.sum(1) - 1
-    after = batch.rewards[np.arange(len(batch)), last].astype(np.float64)
-    before = np.concatenate([[0.0], after[:-1]])
-    first = np.concatenate([[0], np.cumsum(batch.counts)[:-1]])
-    before[first] = batch.rewards[first, 0]
-    return before, after
+    return settings.reward_scale * rewards
 
 
 def targets(

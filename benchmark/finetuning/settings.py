@@ -18,18 +18,15 @@ class AdvantageSettings:
     """``advantage.*``: a decision is one chunk, so ``gamma`` and ``gae_lambda`` are per chunk.
 
     ``reward``: ``success`` is 1 in the chunk in which the episode succeeds and 0 elsewhere, ``env``
-    the environment's own, summed over the chunk. ``shaping``: times the change of the environment's
-    own reward over the chunk is added, which guides without moving the goal: potential-based
-    shaping (Ng et al. 1999), for dense rewards that say how near the goal is.
-    ``bootstrap_timeout``: an episode cut by its horizon is worth what the critic says of its last
-    observation. ``normalize``: over all valid chunks of an iteration.
+    the environment's own, summed over the chunk. ``bootstrap_timeout``: an episode cut by its
+    horizon is worth what the critic says of its last observation. ``normalize``: over all valid
+    chunks of an iteration.
     """
 
     gamma: float = 0.99
     gae_lambda: float = 0.95
     reward: str = "success"
     reward_scale: float = 1.0
-    shaping: float = 0.0
     bootstrap_timeout: bool = True
     normalize: bool = True
 

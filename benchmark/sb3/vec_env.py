@@ -78,14 +78,10 @@ class Reward:
 
     ``kind``: ``env`` is the sum of the environment's over the chunk; ``success`` is the change of
     "this episode is a success", so that an episode's rewards add up to 1 or 0 under any rule.
-    ``shaping`` times the (by ``gamma`` discounted) change of the environment's reward over the
-    chunk is added, as in ``finetuning.advantages``.
     """
 
     kind: str = "env"
     scale: float = 1.0
-    shaping: float = 0.0
-    gamma: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in REWARDS:
@@ -94,15 +90,13 @@ class Reward:
 
 @dataclass
 class _Running:
-    """One slot's episode so far; ``steps`` of the environment, not of the learner; ``potential``:
-    its last reward."""
+    """One slot's episode so far; ``steps`` of the environment, not of the learner."""
 
     episode: PlannedEpisode
     history: History
     total: float = 0.0
     steps: int = 0
     succeeded: bool = False
-    potential: float | None = None
 
 
 class PoolVecEnv(VecEnv):
@@ -185,14 +179,11 @@ class PoolVecEnv(VecEnv):
         running.history.extend(reply.observations)
         gained = float(reply.succeeded) - float(running.succeeded)
         earned = gained if self._reward.kind == "success" else float(np.sum(reply.rewards))
-        before = reply.rewards[0] if running.potential is None else running.potential
-        running.potential = reply.rewards[-1]
         running.succeeded = reply.succeeded
         running.steps += len(reply.rewards)
         self.control_steps += len(reply.rewards)
         running.total += earned
-        change = self._reward.gamma * running.potential - before
-        return self._reward.scale * earned + self._reward.shaping * change
+        return self._reward.scale * earned
 
     def _observed(self, slot: int) -> Observation:
         return self._translation.observe(self._running[slot].history.window())

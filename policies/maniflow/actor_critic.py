@@ -124,7 +124,6 @@ class ManiFlowActorCritic(ActorCritic):
             config.noise_method,
             config.noise_level,
             config.min_std,
-            config.noise_correlation,
             learned,
         )
 

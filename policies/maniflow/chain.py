@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 Velocity = Callable[[Tensor, int], Tensor]
@@ -47,50 +46,17 @@ class ChainNoise:
 
     `min_std`: no step of `flow_sde` is quieter; its drift is corrected for the noise that is really
     added, so the marginals stay those of the ODE. `learned`: standard deviations (B, T, A) of
-    `flow_noise`. `correlation` rho: the noise of neighbouring predicted steps is that of an AR(1)
-    process, so that a chunk is pushed as a whole; 0 is white noise.
+    `flow_noise`.
     """
 
     method: str = "flow_sde"
     level: float = 0.5
     min_std: float = 0.05
-    correlation: float = 0.0
     learned: Tensor | None = None
 
     def transition(self, x: Tensor, u: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
         """Mean (B, T, A) of the next x, and its standard deviation, (B, T, A) or a scalar."""
         return METHODS[self.method](self, x, u, at)
-
-    def colored(self, white: Tensor) -> Tensor:
-        """Noise (B, T, A) of unit variance from standard normal draws."""
-        if not self.correlation:
-            return white
-        return self._factor(white) @ white
-
-    def covariance(self, x: Tensor) -> Tensor:
-        """The covariance of the noise over T, applied to x (B, T, A)."""
-        if not self.correlation:
-            return x
-        factor = self._factor(x)
-        return factor @ (factor.T @ x)
-
-    def _factor(self, like: Tensor) -> Tensor:
-        """Cholesky factor (T, T) of the covariance rho^|i - j|."""
-        gap = torch.arange(like.shape[1], device=like.device)
-        covariance = self.correlation ** (gap[:, None] - gap).abs().to(like.dtype)
-        return torch.linalg.cholesky(covariance)
-
-    def logprob(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-        """Log-density (B, T, A) of x, each step given those before it; 0 where std is 0."""
-        if not self.correlation:
-            return gaussian_logprob(x, mean, std)
-        safe = torch.where(std > 0, std, torch.ones_like(std))
-        residual = (x - mean) / safe
-        before = F.pad(residual[:, :-1], (0, 0, 1, 0))
-        rest = std.new_full((x.shape[1], 1), math.sqrt(1 - self.correlation**2))
-        rest[0] = 1.0
-        density = gaussian_logprob(residual, self.correlation * before, rest) - safe.log()
-        return torch.where(std > 0, density, torch.zeros_like(density))
 
 
 def flow_ode(noise: ChainNoise, x: Tensor, u: Tensor, at: Moment) -> tuple[Tensor, Tensor]:
@@ -107,7 +73,7 @@ def flow_sde(noise: ChainNoise, x: Tensor, u: Tensor, at: Moment) -> tuple[Tenso
     std = noise.level * math.sqrt((1 - at.tau) / max(at.tau, at.hop) * at.hop)
     std = max(std, noise.min_std)
     noise_estimate = x - at.tau * u
-    mean = x + at.hop * u - std**2 / (2 * (1 - at.tau)) * noise.covariance(noise_estimate)
+    mean = x + at.hop * u - std**2 / (2 * (1 - at.tau)) * noise_estimate
     return mean, x.new_tensor(std)
 
 
@@ -147,8 +113,8 @@ def sample_chain(
     for step in range(steps):
         x = chain[-1]
         mean, std = noise.transition(x, velocity(x, step), Moment(step, steps))
-        chain.append(mean + std * noise.colored(draws[:, step]))
-        logprob.append(noise.logprob(chain[-1], mean, std))
+        chain.append(mean + std * draws[:, step])
+        logprob.append(gaussian_logprob(chain[-1], mean, std))
     return torch.stack(chain, 1), torch.stack(logprob, 1)
 
 
@@ -159,7 +125,7 @@ def chain_logprob(velocity: Velocity, chain: Tensor, noise: ChainNoise) -> Tenso
     for step in range(steps):
         x = chain[:, step]
         mean, std = noise.transition(x, velocity(x, step), Moment(step, steps))
-        logprob.append(noise.logprob(chain[:, step + 1], mean, std))
+        logprob.append(gaussian_logprob(chain[:, step + 1], mean, std))
     return torch.stack(logprob, 1)
 
 

@@ -28,7 +28,6 @@ class ChainConfig:
     noise_method: str = "flow_sde"
     noise_level: float = 0.5
     min_std: float = 0.05
-    noise_correlation: float = 0.0
     noise_range: tuple[float, float] = (0.08, 0.16)
     noise_hidden: list[int] = field(default_factory=lambda: [128, 64])
     num_inference_steps: int = 4
@@ -57,10 +56,6 @@ class ChainConfig:
         checks = (
             (self.noise_method != "flow_ode", "noise_method=flow_ode has no noise to learn from"),
             (0 < self.noise_level <= 1, f"noise_level must lie in (0, 1], got {self.noise_level}"),
-            (
-                0 <= self.noise_correlation < 1,
-                f"noise_correlation must lie in [0, 1), got {self.noise_correlation}",
-            ),
             (self.min_std >= 0, f"min_std must be at least 0, got {self.min_std}"),
             (0 < low < high, f"noise_range must be two rising numbers above 0, got {low}, {high}"),
             (
