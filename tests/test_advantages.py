@@ -50,6 +50,16 @@ def test_rewards_of_chunks(batch):
     assert scaled.tolist() == [r / 2 for r in expected]
 
 
+def test_shaping_adds_how_much_the_reward_has_risen_over_a_chunk(batch):
+    """Before the first step of an episode its own reward stands in."""
+    before = np.array([1, 2, 4, 6, 7, 10])
+    after = np.array([2, 4, 5, 7, 9, 11])
+    for given in ({"reward": "success"}, {"reward": "env", "reward_scale": 2.0}):
+        plain = chunk_rewards(batch, settings(**given))
+        shaped = chunk_rewards(batch, settings(shaping=0.5, **given))
+        np.testing.assert_allclose(shaped, plain + 0.5 * (after - before))
+
+
 def by_hand(rewards, last, gamma=0.9, lam=0.8):
     """Advantages of the three episodes: sums of discounted TD errors."""
     found = []

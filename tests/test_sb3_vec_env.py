@@ -267,6 +267,18 @@ def test_rewards_are_scaled_and_the_books_keep_them_as_they_are(vec_env):
     assert infos[0]["episode"]["r"] == known[0]["episode"]["r"]
 
 
+def test_shaping_adds_how_much_the_reward_has_risen(vec_env):
+    shaped, plain = vec_env(1, reward=Reward("success", shaping=2.0)), vec_env(1)
+    for vec in (shaped, plain):
+        vec.reset()
+    before = None
+    for action in np.random.default_rng(0).uniform(-1, 1, (8, 1, 2)).astype(np.float32):
+        (_, paid, _, _), (_, dense, _, _) = shaped.step(action), plain.step(action)
+        risen = 0.0 if before is None else dense[0] - before
+        assert paid[0] == pytest.approx(2.0 * risen, rel=1e-4, abs=1e-6)
+        before = dense[0]
+
+
 def test_a_failing_simulator_ends_training_with_the_reason(vec_env):
     vec = vec_env(2)
     vec.reset()

@@ -57,7 +57,20 @@ def chunk_rewards(batch: Batch, settings: AdvantageSettings) -> np.ndarray:
     else:
         rewards = np.zeros(len(batch))
         rewards[np.cumsum(batch.counts) - 1] = batch.succeeded
-    return settings.reward_scale * rewards
+    return settings.reward_scale * rewards + settings.shaping * progress_made(batch)
+
+
+def progress_made(batch: Batch) -> np.ndarray:
+    """How much the environment's reward has risen over each chunk, float64 (M,).
+
+    Nothing is known before the first step of an episode, whose own reward stands in.
+    """
+    last = batch.executed.sum(1) - 1
+    after = batch.rewards[np.arange(len(batch)), last].astype(np.float64)
+    before = np.concatenate([[0.0], after[:-1]])
+    first = np.concatenate([[0], np.cumsum(batch.counts)[:-1]])
+    before[first] = batch.rewards[first, 0]
+    return after - before
 
 
 def targets(

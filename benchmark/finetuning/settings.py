@@ -18,15 +18,17 @@ class AdvantageSettings:
     """``advantage.*``: a decision is one chunk, so ``gamma`` and ``gae_lambda`` are per chunk.
 
     ``reward``: ``success`` is 1 in the chunk in which the episode succeeds and 0 elsewhere, ``env``
-    the environment's own, summed over the chunk. ``bootstrap_timeout``: an episode cut by its
-    horizon is worth what the critic says of its last observation. ``normalize``: over all valid
-    chunks of an iteration.
+    the environment's own, summed over the chunk. ``shaping``: times the change of the environment's
+    own reward over the chunk is added: progress, for rewards that say how near the goal is.
+    ``bootstrap_timeout``: an episode cut by its horizon is worth what the critic says of its last
+    observation. ``normalize``: over all valid chunks of an iteration.
     """
 
     gamma: float = 0.99
     gae_lambda: float = 0.95
     reward: str = "success"
     reward_scale: float = 1.0
+    shaping: float = 0.0
     bootstrap_timeout: bool = True
     normalize: bool = True
 
@@ -57,13 +59,13 @@ class FinetuneSettings:
     backend: str = "manigym"
     num_envs: int = 16
     total_timesteps: int = 100_000
-    rollout_episodes: int = 64
+    rollout_episodes: int = 96
     rollout_chunks: int = 64
     epochs: int = 4
     value_epochs: int = 10
-    batch_size: int = 128
+    batch_size: int = 512
     micro_batch: int = 256
-    learning_rate: float = 5e-5
+    learning_rate: float = 1e-4
     value_learning_rate: float = 1e-3
     weight_decay: float = 0.0
     critic_warmup: int = 2

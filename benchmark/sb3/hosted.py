@@ -184,7 +184,7 @@ def _reward(advantage: AdvantageSettings) -> Reward:
             "advantage.bootstrap_timeout=false: Stable-Baselines3 always bootstraps time-outs; use "
             "training.backend=manigym"
         )
-    return Reward(advantage.reward, advantage.reward_scale)
+    return Reward(advantage.reward, advantage.reward_scale, advantage.shaping)
 
 
 def _model(env: PoolVecEnv, actor_critic: ActorCritic, job: FinetuneJob) -> ChainPPO:

@@ -78,10 +78,12 @@ class Reward:
 
     ``kind``: ``env`` is the sum of the environment's over the chunk; ``success`` is the change of
     "this episode is a success", so that an episode's rewards add up to 1 or 0 under any rule.
+    ``shaping`` times the change of the environment's reward over the chunk is added.
     """
 
     kind: str = "env"
     scale: float = 1.0
+    shaping: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in REWARDS:
@@ -90,13 +92,15 @@ class Reward:
 
 @dataclass
 class _Running:
-    """One slot's episode so far; ``steps`` of the environment, not of the learner."""
+    """One slot's episode so far; ``steps`` of the environment, not of the learner; ``latest``: its
+    last reward."""
 
     episode: PlannedEpisode
     history: History
     total: float = 0.0
     steps: int = 0
     succeeded: bool = False
+    latest: float | None = None
 
 
 class PoolVecEnv(VecEnv):
@@ -179,11 +183,13 @@ class PoolVecEnv(VecEnv):
         running.history.extend(reply.observations)
         gained = float(reply.succeeded) - float(running.succeeded)
         earned = gained if self._reward.kind == "success" else float(np.sum(reply.rewards))
+        before = reply.rewards[0] if running.latest is None else running.latest
+        running.latest = reply.rewards[-1]
         running.succeeded = reply.succeeded
         running.steps += len(reply.rewards)
         self.control_steps += len(reply.rewards)
         running.total += earned
-        return self._reward.scale * earned
+        return self._reward.scale * earned + self._reward.shaping * (running.latest - before)
 
     def _observed(self, slot: int) -> Observation:
         return self._translation.observe(self._running[slot].history.window())
