@@ -86,7 +86,7 @@ def reacher(base: Path) -> Path:
     return checkpoint
 
 
-def make_job(checkpoint: Path, out: Path, *overrides: str, isolation: str = "in_process"):
+def make_job(checkpoint: Path, out: Path, *overrides: str, workers: int = 1):
     """Fine-tuning of :func:`reacher`'s policy."""
     kinds = {
         "policy": ManiFlowPolicy.ChainConfig,
@@ -104,7 +104,7 @@ def make_job(checkpoint: Path, out: Path, *overrides: str, isolation: str = "in_
         settings=found["training"],
         advantage=found["advantage"],
         env_options=found["env"],
-        workers=Workers(1, isolation),
+        workers=Workers(workers),
     )
 
 

@@ -69,14 +69,12 @@ def test_a_finished_fine_tuning_is_not_repeated(whole):
     assert result.checkpoint.stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize(
-    ("simulators", "isolation"), [(1, "in_process"), (3, "in_process"), (2, "auto")]
-)
+@pytest.mark.parametrize(("simulators", "workers"), [(1, 1), (3, 1), (2, 2)])
 def test_weights_do_not_depend_on_how_many_simulators_run(
-    start, whole, tmp_path, simulators, isolation
+    start, whole, tmp_path, simulators, workers
 ):
     more = ("training.ema_decay=0.5", f"training.num_envs={simulators}")
-    job = make_job(start, tmp_path, *more, isolation=isolation)
+    job = make_job(start, tmp_path, *more, workers=workers)
     result = finetune(job)
     assert job.folder.name == whole[0].folder.name
     assert result.history == whole[1].history

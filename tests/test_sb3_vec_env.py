@@ -21,7 +21,8 @@ pytest.importorskip("stable_baselines3")
 import stable_baselines3 as sb3
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from benchmark.sb3.vec_env import PoolVecEnv, Reward, Translation, flat, training_pool
+from benchmark.sb3.vec_env import PoolVecEnv, Reward, Translation, flat
+from benchmark.training.pool import training_pool
 
 ORDER = ("state", "proprio")  # not that of the arrays
 SEES = {"observations": ORDER}

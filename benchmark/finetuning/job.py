@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -27,8 +27,9 @@ from benchmark.results.provenance import (
     file_hash,
     slug,
 )
+from benchmark.training.pool import training_pool
 from envs.make import Workers
-from envs.pool import Pool, make_pool
+from envs.pool import Pool
 from policies.base import ActorCritic, FinetunablePolicy
 from policies.device import pick_device
 
@@ -38,8 +39,8 @@ WITHOUT_EFFECT = ("device", "threads", "wandb", "videos", "save_every")
 @dataclass(frozen=True)
 class FinetuneJob:
     """``policy`` (from ``checkpoint``) on ``env``. ``chain``: an instance of its ``ChainConfig``;
-    ``seed``: of the validation episodes; ``workers``: where simulators run (their number is
-    ``settings.num_envs``)."""
+    ``seed``: of the validation episodes; ``workers``: where the ``settings.num_envs`` simulators
+    run."""
 
     policy: FinetunablePolicy
     checkpoint: Path
@@ -153,9 +154,9 @@ _BACKENDS = {"manigym": _own, "sb3": _sb3}
 
 def opened(job: FinetuneJob, folder: Path) -> Pool:
     """The simulators of a job."""
-    spec, count = job.policy.spec, job.settings.num_envs
-    workers = Workers(count, job.workers.isolation, job.workers.deadline, folder / "logs")
-    return make_pool(job.env, job.options, workers, chunk=chunk_of(job), n_obs=spec.n_obs)
+    workers = replace(job.workers, logs=folder / "logs")
+    count, n_obs = job.settings.num_envs, job.policy.spec.n_obs
+    return training_pool(job.env, job.options, workers, count, chunk=chunk_of(job), n_obs=n_obs)
 
 
 def chunk_of(job: FinetuneJob) -> int:

@@ -24,8 +24,9 @@ from benchmark.results.provenance import available_cores, config_hash, slug
 from benchmark.sb3.model import hyperparameters, make_model, separate_streams, torch_threads
 from benchmark.sb3.monitor import Monitor, Validation
 from benchmark.sb3.settings import SB3Settings
-from benchmark.sb3.vec_env import PoolVecEnv, Reward, flat, training_pool
+from benchmark.sb3.vec_env import PoolVecEnv, Reward, flat
 from benchmark.training.metric_log import MetricLog
+from benchmark.training.pool import training_pool
 from envs import card
 from envs.make import Workers
 from envs.pool import make_pool

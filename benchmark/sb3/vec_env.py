@@ -7,7 +7,7 @@ whether the environments live in this process or in workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from benchmark.engine.chunking import History
 from benchmark.engine.plan import PlannedEpisode
 from benchmark.sb3.settings import REWARDS
-from envs import installed
 from envs.episode import Reply
-from envs.make import Workers
-from envs.pool import Failure, Pool, make_pool
+from envs.pool import Failure, Pool
 from envs.schema import Interface, ManigymError
 from policies.sb3 import concatenated
 
@@ -53,23 +51,6 @@ def flat(interface: Interface, modalities: Sequence[str]) -> Translation:
         observe=lambda window: concatenated(window, modalities)[0],
         decode=lambda actions: actions[:, None],
     )
-
-
-def training_pool(
-    env_id: str,
-    options: Mapping[str, Any],
-    workers: Workers,
-    num_envs: int,
-    *,
-    chunk: int = 1,
-    n_obs: int = 1,
-) -> Pool:
-    """``num_envs`` environments: all in this process with one worker where the simulator is
-    installed, else each in a process of its own."""
-    here = workers.count == 1 and workers.isolation != "process" and installed(env_id)
-    isolation = "in_process" if here else workers.isolation
-    places = Workers(num_envs, isolation, workers.deadline, workers.logs)
-    return make_pool(env_id, options, places, chunk=chunk, n_obs=n_obs)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,27 @@
+"""Where the environments of a training live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from envs import installed
+from envs.make import Workers
+from envs.pool import Pool, make_pool
+
+
+def training_pool(
+    env_id: str,
+    options: Mapping[str, Any],
+    workers: Workers,
+    num_envs: int,
+    *,
+    chunk: int = 1,
+    n_obs: int = 1,
+) -> Pool:
+    """``num_envs`` environments: all in this process with one worker where the simulator is
+    installed, else each in a process of its own."""
+    here = workers.count == 1 and workers.isolation != "process" and installed(env_id)
+    isolation = "in_process" if here else workers.isolation
+    places = Workers(num_envs, isolation, workers.deadline, workers.logs)
+    return make_pool(env_id, options, places, chunk=chunk, n_obs=n_obs)
