@@ -16,13 +16,13 @@ VECTORS = ("proprio", "state")
 RECORDED = "manigym_observations"  # attribute of a model: the modalities it was trained on
 
 
-def library(policy: str) -> Any:
+def library(wanted: str) -> Any:
     """The package ``stable_baselines3``, or what to do without it."""
     try:
         import stable_baselines3
     except ImportError:
         raise ManigymError(
-            f'policy "{policy}" needs stable-baselines3: pip install -c constraints.txt -e ".[sb3]"'
+            f'{wanted} needs stable-baselines3: pip install -c constraints.txt -e ".[sb3]"'
         ) from None
     return stable_baselines3
 
@@ -50,7 +50,7 @@ class SB3Policy(Policy):
         algorithm: str = "PPO",
         observations: Sequence[str] | None = None,
     ) -> None:
-        loader: Any = getattr(library(self.name or "sb3"), algorithm, None)
+        loader: Any = getattr(library(f'policy "{self.name or "sb3"}"'), algorithm, None)
         if not hasattr(loader, "load"):
             raise ManigymError(
                 f"stable-baselines3 has no algorithm {algorithm!r}; try PPO, SAC or TD3"

@@ -12,8 +12,8 @@ from finetuning import curve, make_job, reacher, same_weights
 from omegaconf import OmegaConf
 from toy import TOY, bench
 
-from benchmark.finetuning import job as job_module
 from benchmark.finetuning.job import finetune
+from benchmark.finetuning.loop import Trainer
 from benchmark.finetuning.monitor import Monitor
 from benchmark.results.leaderboard import read_rows
 from benchmark.results.records import read_records
@@ -121,7 +121,7 @@ def test_an_interruption_before_anything_was_stored(start, whole, tmp_path, monk
     """The first validation is on the curve already; it must not be there twice."""
     job = make_job(start, tmp_path, "training.ema_decay=0.5")
     with monkeypatch.context() as patch:
-        patch.setattr(job_module._Trainer, "_save", _ctrl_c)
+        patch.setattr(Trainer, "_save", _ctrl_c)
         with pytest.raises(KeyboardInterrupt):
             finetune(job)
     assert same_weights(finetune(job).checkpoint, whole[1].checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 
 import pytest
@@ -157,3 +158,13 @@ def test_films_of_validation_episodes(says, out):
     films = sorted(file.name for file in out.glob("finetuning/*/videos/*.mp4"))
     assert len(films) == 2
     assert films[0] == "step-00000000-episode-0000.mp4"
+
+
+def test_without_the_package_the_sb3_back_end_says_what_to_install(says, monkeypatch):
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    status, text = says(*SHORT, "training.backend=sb3")
+    assert status == 2
+    assert (
+        'training.backend=sb3 needs stable-baselines3: pip install -c constraints.txt -e ".[sb3]"'
+        in text
+    )

@@ -11,7 +11,8 @@ import torch
 from finetuning import actor_critic, decided
 from test_maniflow_policy import TINY, made
 
-from benchmark.finetuning.ppo import Diverged, Learner, improve
+from benchmark.finetuning.learner import Diverged, Learner
+from benchmark.finetuning.ppo import improve
 from benchmark.finetuning.settings import RATIOS, AdvantageSettings, FinetuneSettings
 from envs.schema import ManigymError
 

@@ -9,7 +9,8 @@ from finetuning import actor_critic, generators, looks
 from test_maniflow_policy import made
 
 from benchmark.finetuning.episodes import Batch, to_device
-from benchmark.finetuning.ppo import Learner, improve
+from benchmark.finetuning.learner import Learner
+from benchmark.finetuning.ppo import improve
 from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
 
 ROWS = 128

@@ -17,7 +17,8 @@ from benchmark.engine.plan import planned_episode
 from benchmark.finetuning.advantages import Targets, gae
 from benchmark.finetuning.episodes import Batch
 from benchmark.finetuning.job import actor_critic_of, finetune, opened
-from benchmark.finetuning.ppo import Learner, Updates
+from benchmark.finetuning.learner import Learner
+from benchmark.finetuning.ppo import Updates
 from benchmark.sb3.hosted import _model, _reward, translation
 from benchmark.sb3.model import separate_streams
 from benchmark.sb3.vec_env import PoolVecEnv

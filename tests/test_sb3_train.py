@@ -267,4 +267,4 @@ def test_without_the_package_help_works_and_training_says_what_to_install(says, 
     assert "total_timesteps=200000" in text
     status, text = says(*command("sb3-ppo"))
     assert status == 2
-    assert 'policy "sb3-ppo" needs stable-baselines3: pip install' in text
+    assert "policy 'sb3-ppo' needs stable-baselines3: pip install" in text

@@ -2,8 +2,8 @@
 
 The result is an ordinary checkpoint: the best one on validation episodes, which the policy plays
 deterministically, as `run` does. Interrupted, the same command continues and ends with the same
-weights; with the back end "manigym" they do not depend on training.num_envs either. With --workers above 1
-every simulator has a process of its own.
+weights; with the back end "manigym" they do not depend on training.num_envs either. With --workers
+above 1 every simulator has a process of its own.
 What the options do, and what to look at when it does not learn: docs/finetuning.md.
 """
 

@@ -109,7 +109,7 @@ def _reinforcement(
                 f"{option} is for behaviour cloning; {args.policy} learns from its own episodes"
             )
     parsed = parse(REINFORCEMENT, settings, args.config)
-    library(args.policy)  # says what to install, where it is not there
+    library(f"policy {args.policy!r}")  # says what to install, where it is not there
     from benchmark.sb3 import train as sb3
 
     job = sb3.SB3Job(

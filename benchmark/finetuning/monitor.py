@@ -17,7 +17,7 @@ import torch
 from benchmark.engine.inference import Inference, probe, refuse
 from benchmark.engine.plan import PlannedEpisode, plan_episodes
 from benchmark.engine.rollout import Outcome, RolloutOptions, rollout
-from benchmark.finetuning.ppo import Diverged
+from benchmark.finetuning.learner import Diverged
 from benchmark.finetuning.settings import FinetuneSettings
 from benchmark.progress import note
 from benchmark.training.metric_log import MetricLog

@@ -6,18 +6,16 @@ goes on with the same bits.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from benchmark.finetuning.advantages import Targets, targets
 from benchmark.finetuning.episodes import Batch, to_device
+from benchmark.finetuning.learner import Diverged, Learner
 from benchmark.finetuning.loss import (
     Surrogate,
     explained_variance,
@@ -28,72 +26,10 @@ from benchmark.finetuning.loss import (
 from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
 from benchmark.training.bc import autocast
 from envs.schema import ManigymError
-from policies.base import ActorCritic, TrainablePolicy
-from policies.checkpoint import load_whole, save_whole
+from policies.base import ActorCritic
 
 RATIO_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.2}
 """How far the first ratio of an iteration may be from 1: rounding, and nothing else."""
-
-
-class Diverged(ManigymError):
-    """Training cannot go on; says why and what to try."""
-
-
-@dataclass
-class Learner:
-    """All that changes while fine-tuning. ``averaged``: the EMA of the module, where asked for."""
-
-    actor_critic: ActorCritic
-    actor_optimizer: torch.optim.Optimizer
-    critic_optimizer: torch.optim.Optimizer | None
-    averaged: torch.nn.Module | None
-    iteration: int = 0
-    env_steps: int = 0
-
-    @classmethod
-    def fresh(cls, actor_critic: ActorCritic, settings: FinetuneSettings) -> Learner:
-        def adam(parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Optimizer:
-            return torch.optim.AdamW(parameters, rate, weight_decay=settings.weight_decay)
-
-        critic = actor_critic.critic_parameters()
-        averaged = None
-        if settings.ema_decay:
-            averaged = copy.deepcopy(actor_critic.policy.module).requires_grad_(False)
-        return cls(
-            actor_critic,
-            adam(actor_critic.actor_parameters(), settings.learning_rate),
-            adam(critic, settings.value_learning_rate) if critic else None,
-            averaged,
-        )
-
-    def policy(self) -> TrainablePolicy:
-        """The policy as it would be deployed now: it shares its weights with the learner."""
-        if self.averaged is None:
-            return self.actor_critic.policy
-        policy = copy.copy(self.actor_critic.policy)
-        policy.module = self.averaged
-        return policy
-
-    def save(self, path: Path, extra: dict[str, Any]) -> None:
-        content = {name: part.state_dict() for name, part in self._parts().items()}
-        save_whole(path, content | extra | {"counts": [self.iteration, self.env_steps]})
-
-    def load(self, path: Path) -> dict[str, Any]:
-        """Go on from :meth:`save`'s file, whose content is returned."""
-        content: dict[str, Any] = load_whole(path)
-        for name, part in self._parts().items():
-            part.load_state_dict(content[name])
-        self.iteration, self.env_steps = content["counts"]
-        return content
-
-    def _parts(self) -> dict[str, Any]:
-        parts = {
-            "module": self.actor_critic.module,
-            "actor_optimizer": self.actor_optimizer,
-            "critic_optimizer": self.critic_optimizer,
-            "averaged": self.averaged,
-        }
-        return {name: part for name, part in parts.items() if part is not None}
 
 
 def improve(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from stable_baselines3.common.utils import safe_mean
 from torch import Tensor
 
 from benchmark.engine.plan import planned_episode
-from benchmark.finetuning.job import FinetuneJob, record_of
 from benchmark.finetuning.monitor import Monitor
 from benchmark.finetuning.ppo import check_ratios
 from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
@@ -34,6 +33,9 @@ from benchmark.sb3.vec_env import PoolVecEnv, Reward, Translation, Window
 from envs.pool import Pool
 from envs.schema import Interface, ManigymError
 from policies.base import ActorCritic, Observations
+
+if TYPE_CHECKING:
+    from benchmark.finetuning.job import FinetuneJob
 
 BOUND = 1e6
 """SB3 wants finite bounds and clips to them; chains never get near these."""
@@ -153,7 +155,12 @@ def _box(shape: tuple[int, ...], dtype: np.dtype[Any]) -> spaces.Box:
 
 
 def fit(
-    job: FinetuneJob, actor_critic: ActorCritic, folder: Path, pool: Pool, watched: Pool
+    job: FinetuneJob,
+    actor_critic: ActorCritic,
+    folder: Path,
+    pool: Pool,
+    watched: Pool,
+    record: Mapping[str, Any],
 ) -> list[dict[str, int]]:
     """Fine-tune into ``folder/best.pt``; the validations, made in ``watched``. An interrupted run
     begins anew."""
@@ -166,7 +173,7 @@ def fit(
     (folder / "resume.pt").write_text("")  # not finished; nothing to go on from
     plan = partial(planned_episode, job.env, "finetuning", root_seed=settings.seed)
     env = PoolVecEnv(pool, translation(actor_critic, pool.interface), plan, _reward(job.advantage))
-    monitor = Monitor(folder, watched, settings, record_of(job), job.seed)
+    monitor = Monitor(folder, watched, settings, record, job.seed)
     try:
         with separate_streams(), progress(settings.total_timesteps, 0, "finetune", "step") as bar:
             model = _model(env, actor_critic, job)
