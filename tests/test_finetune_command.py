@@ -48,7 +48,9 @@ def test_help_names_every_key_with_its_default(capsys):
         for field in fields(kind):
             assert any(word.startswith(f"{field.name}=") for word in text), field.name
     assert {"gamma=0.99", "clip_range=0.2", "noise_method=flow_sde", "backend=manigym"} <= set(text)
-    assert {"training", "advantage", "policy", "env", "debug,", "state,", "state_dense"} <= set(text)
+    assert {"training", "advantage", "policy", "env", "debug,", "state,", "state_dense"} <= set(
+        text
+    )
 
 
 @pytest.mark.parametrize(

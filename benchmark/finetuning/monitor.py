@@ -20,6 +20,7 @@ from benchmark.engine.rollout import Outcome, RolloutOptions, rollout
 from benchmark.finetuning.learner import Diverged
 from benchmark.finetuning.settings import FinetuneSettings
 from benchmark.progress import note
+from benchmark.statistics.intervals import wilson
 from benchmark.training.metric_log import MetricLog
 from benchmark.video import write_video
 from envs.pool import Pool
@@ -114,11 +115,17 @@ class Monitor:
                 write_video(self._folder / name, outcome.summary.frames, 20.0)
 
     def _check_collapse(self) -> None:
-        floor = self._settings.collapse * self.best.successes
-        recent = self.validations[-2:]
-        if len(recent) == 2 and all(v.successes < floor for v in recent):
+        """Twice in a row below a share of the best, and by more than chance explains."""
+        best, recent = self.best, self.validations[-2:]
+        floor = self._settings.collapse * best.successes
+        if len(recent) < 2 or any(v.successes >= floor for v in recent):
+            return
+        successes, episodes = (
+            sum(getattr(v, k) for v in recent) for k in ("successes", "episodes")
+        )
+        if wilson(successes, episodes)[1] < best.successes / best.episodes:
             raise Diverged(
-                f"success fell from {self.best.successes} to {recent[-1].successes} of "
+                f"success fell from {best.successes} to {recent[-1].successes} of "
                 f"{recent[-1].episodes} validation episodes; {_GENTLER}"
             )
 

@@ -53,7 +53,8 @@ class FinetuneSettings:
     ``ema_decay``: of the weights that are evaluated and kept, per update; 0 is none.
     ``validate_every`` and ``save_every`` count iterations. ``kl_limit``, ``collapse``: an
     iteration above that divergence, or a validation success that fell below that share of the best
-    one twice in a row, ends the training with the best checkpoint.
+    one twice in a row (and by more than chance explains), ends the training with the best
+    checkpoint.
     """
 
     backend: str = "manigym"
