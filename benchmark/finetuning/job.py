@@ -60,6 +60,11 @@ class FinetuneJob:
             "observations": spec.observations,
         }
 
+    @property
+    def protocol(self) -> str | None:
+        """How the task is run; ``None`` is the card's first."""
+        return self.options.get("protocol")
+
     def resolved(self) -> dict[str, Any]:
         """Everything asked for, as plain data."""
         return {

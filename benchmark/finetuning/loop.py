@@ -40,7 +40,9 @@ class Trainer:
         if self._resume.exists():
             history = self._learner.load(self._resume)["validations"]
         step = self._learner.env_steps if self._resume.exists() else -1
-        self.monitor = Monitor(folder, pool, job.settings, record, job.seed, step, history)
+        self.monitor = Monitor(
+            folder, pool, job.settings, record, job.seed, job.protocol, step, history
+        )
 
     def run(self) -> None:
         learner, settings = self._learner, self._settings

@@ -23,6 +23,7 @@ from benchmark.progress import note
 from benchmark.statistics.intervals import wilson
 from benchmark.training.metric_log import MetricLog
 from benchmark.video import write_video
+from envs import card
 from envs.pool import Pool
 from policies.base import Policy, TrainablePolicy
 
@@ -46,6 +47,7 @@ class Monitor:
         settings: FinetuneSettings,
         record: Mapping[str, Any],
         seed: int,
+        protocol: str | None,
         step: int = -1,
         history: list[dict[str, int]] | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class Monitor:
         self._folder, self._pool, self._settings, self._record = folder, pool, settings, record
         env = pool.interface.env
         self._plan = plan_episodes(env, "validation", settings.validation_episodes, seed)
+        self._fps = card(env).protocol(protocol).control_hz
         self._log = MetricLog(folder, step, record, settings.wandb)
         self._inference: Inference | None = None
         self.validations = [Validation(**entry) for entry in history or []]
@@ -112,7 +115,7 @@ class Monitor:
         for outcome in outcomes:
             if outcome.summary is not None and outcome.summary.frames:
                 name = f"videos/step-{step:08d}-episode-{outcome.episode.index:04d}.mp4"
-                write_video(self._folder / name, outcome.summary.frames, 20.0)
+                write_video(self._folder / name, outcome.summary.frames, self._fps)
 
     def _check_collapse(self) -> None:
         """Twice in a row below a share of the best, and by more than chance explains."""

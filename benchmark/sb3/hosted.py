@@ -173,7 +173,7 @@ def fit(
     (folder / "resume.pt").write_text("")  # not finished; nothing to go on from
     plan = partial(planned_episode, job.env, "finetuning", root_seed=settings.seed)
     env = PoolVecEnv(pool, translation(actor_critic, pool.interface), plan, _reward(job.advantage))
-    monitor = Monitor(folder, watched, settings, record, job.seed)
+    monitor = Monitor(folder, watched, settings, record, job.seed, job.protocol)
     try:
         with separate_streams(), progress(settings.total_timesteps, 0, "finetune", "step") as bar:
             model = _model(env, actor_critic, job)
