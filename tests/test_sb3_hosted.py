@@ -145,6 +145,8 @@ def _spaces():
     ("setting", "message"),
     [
         ("training.ratio=denoising_step", "one ratio per action; use chunk_mean or chunk"),
+        ("training.ema_decay=0.9", "Stable-Baselines3 cannot do that"),
+        ("training.precision=bfloat16", "Stable-Baselines3 cannot do that"),
         ("advantage.bootstrap_timeout=false", "always bootstraps time-outs"),
     ],
 )

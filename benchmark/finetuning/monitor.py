@@ -90,6 +90,9 @@ class Monitor:
         inference = self._tried(policy)
         options = RolloutOptions(film=self._settings.videos, inference=inference)
         rollout(self._pool, policy, self._plan, outcomes.append, options, tries=2)
+        for outcome in outcomes:
+            if outcome.failure is not None:
+                note(f"validation episode {outcome.episode.index}: {outcome.failure}")
         good = [o for o in outcomes if o.summary is not None]
         successes = sum(bool(o.summary and o.summary.success) for o in good)
         found = Validation(step, successes, len(good))

@@ -170,6 +170,7 @@ def fit(
             f"training.ratio={settings.ratio}: Stable-Baselines3 has one ratio per action; use "
             f"{' or '.join(LOGPROB)}, or training.backend=manigym"
         )
+    _refuse_unsupported(settings)
     (folder / "resume.pt").write_text("")  # not finished; nothing to go on from
     plan = partial(planned_episode, job.env, "finetuning", root_seed=settings.seed)
     env = PoolVecEnv(pool, translation(actor_critic, pool.interface), plan, _reward(job.advantage))
@@ -183,6 +184,17 @@ def fit(
     finally:
         monitor.close()
     return monitor.history
+
+
+def _refuse_unsupported(settings: FinetuneSettings) -> None:
+    """What would be without effect is not accepted in silence."""
+    plain = {"ema_decay": 0.0, "dual_clip": None, "precision": "float32"}
+    for name, value in plain.items():
+        if getattr(settings, name) != value:
+            raise ManigymError(
+                f"training.{name}={getattr(settings, name)}: Stable-Baselines3 cannot do that; use "
+                "training.backend=manigym"
+            )
 
 
 def _reward(advantage: AdvantageSettings) -> Reward:

@@ -120,12 +120,8 @@ class ManiFlowActorCritic(ActorCritic):
         assert config.hop is not None
         velocity = conditioned(network.transformer, tokens, steps, target, config.hop)
         learned = self.module["noise"](tokens) if "noise" in self.module else None
-        return velocity, ChainNoise(
-            config.noise_method,
-            config.noise_level,
-            config.min_std,
-            learned,
-        )
+        method, level = config.noise_method, config.noise_level
+        return velocity, ChainNoise(method, level, config.min_std, learned)
 
     def _executed(self, logprob: Tensor) -> Tensor:
         """(B, N, H, A) -> (B, N, K): of the executed steps, summed over the action."""
