@@ -13,13 +13,7 @@ from benchmark.config import RunSettings
 from benchmark.engine import inference
 from benchmark.engine.latency import Delays, LatencySettings, parse_delay
 from benchmark.engine.perturbations import PerturbationSettings, Perturber
-from benchmark.engine.plan import (
-    SEED_RULE,
-    PlannedEpisode,
-    Split,
-    plan_episodes,
-    plan_from_seeds,
-)
+from benchmark.engine.plan import SEED_RULE, PlannedEpisode, plan_episodes, plan_from_seeds
 from benchmark.engine.rollout import Lateness, Outcome, RolloutOptions, rollout
 from benchmark.progress import note, progress
 from benchmark.results import conditions

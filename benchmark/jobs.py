@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark.claim import claimed
 from benchmark.engine.latency import LatencySettings, keep_profile
-from benchmark.engine.plan import Split
+from envs.seeds import Split
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
 from benchmark.pipeline import Recipe, trained
 from benchmark.progress import note

@@ -42,6 +42,7 @@ class Simulator:
 
 SIMULATORS: tuple[Simulator, ...] = (
     Simulator("Toy", "envs.toy.tasks", "envs.toy.env:ToyEnv"),
+    Simulator("MJThor", "envs.mjthor.tasks", "envs.mjthor.env:MJThorEnv"),
     Simulator("Adroit", "envs.adroit.tasks", "envs.adroit.env:AdroitEnv", "adroit"),
     Simulator("Robomimic", "envs.robomimic.tasks", "envs.robomimic.env:RobomimicEnv", "robomimic"),
     Simulator(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.engine.plan import SPLITS, plan_episodes, plan_from_seeds, split_of
+from benchmark.engine.plan import plan_episodes, plan_from_seeds
+from envs.seeds import SPLITS, split_of
 
 
 def test_a_longer_plan_starts_with_the_shorter_one():

@@ -10,13 +10,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-Split = Literal["demonstrations", "validation", "test", "finetuning"]
-SPLITS: tuple[Split, ...] = ("demonstrations", "validation", "test", "finetuning")
-_RANDOM_BITS = 50  # with 2 bits of split below 2**53: exact in JSON and spreadsheets
+from envs.seeds import RANDOM_BITS, SPLITS, Split, planned_seed
+
 SEED_RULE = "seedsequence-v1"
 STREAMS = ("latency", "perturbations")  # beside the policy's own; a new one is appended
 
@@ -46,15 +44,10 @@ def planned_episode(env: str, split: Split, index: int, root_seed: int) -> Plann
     code = SPLITS.index(split)
     key = (zlib.crc32(env.encode()), code, index)
     reset, policy = np.random.SeedSequence(root_seed, spawn_key=key).generate_state(2, np.uint64)
-    seed = (code << _RANDOM_BITS) | int(reset) >> (64 - _RANDOM_BITS)
-    return PlannedEpisode(env, index, seed, int(policy) >> (64 - _RANDOM_BITS))
+    seed = planned_seed(split, int(reset) >> (64 - RANDOM_BITS))
+    return PlannedEpisode(env, index, seed, int(policy) >> (64 - RANDOM_BITS))
 
 
 def plan_from_seeds(env: str, seeds: Sequence[int]) -> list[PlannedEpisode]:
     """Episodes from given start states, for policies that only know these (replay)."""
     return [PlannedEpisode(env, i, seed, seed) for i, seed in enumerate(seeds)]
-
-
-def split_of(seed: int) -> Split:
-    """The split a planned seed belongs to."""
-    return SPLITS[seed >> _RANDOM_BITS]

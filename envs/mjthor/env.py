@@ -1,0 +1,212 @@
+"""MJThor's environment: one robot in one house per episode."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from envs.base import Expert
+from envs.mjthor.episodes import Episode, draw
+from envs.mjthor.expert.script import ScriptedExpert
+from envs.mjthor.goals import GOALS
+from envs.mjthor.house.facts import House
+from envs.mjthor.house.free_space import FreeSpace
+from envs.mjthor.house.generate import HOUSES, generate
+from envs.mjthor.house.model import add_house, empty_spec
+from envs.mjthor.robot import robot_spec
+from envs.mjthor.route import Route
+from envs.mjthor.trace import Trace
+from envs.mjthor.world import World
+from envs.mujoco_env import MujocoEnv
+from envs.schema import ManigymError, SimulationError, TaskCard
+from envs.seeds import split_of
+
+_SUBSTEPS = 25  # of 4 ms: 10 Hz
+_SETTLE = 50  # physics steps before an episode
+_HOUSE, _EPISODE = 0, 1  # streams of an episode
+_HOUSES = {"demonstrations": "train", "finetuning": "train", "validation": "val", "test": "test"}
+_OVERVIEW = "camera_follower"
+_UNSTABLE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
+
+
+class MJThorEnv(MujocoEnv):
+    """One task. Options beside those of every environment:
+
+    ``houses``: "train", "val" or "test"; by default the split that the seed belongs to, so that
+    demonstrations, validation and test never share a house. ``house``: always this index of the
+    split, instead of one drawn by the seed.
+    """
+
+    base_body = "base"
+
+    def __init__(
+        self,
+        card: TaskCard,
+        *,
+        houses: str | None = None,
+        house: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(card, **options)
+        if houses is not None and houses not in HOUSES:
+            raise ManigymError(f"houses are {', '.join(HOUSES)} or none given, got {houses!r}")
+        if house is not None and not isinstance(house, int):
+            raise ManigymError(f"house is the index of a house, got {house!r}")
+        self.houses, self.fixed_house = houses, house
+        self.delta_arm = self.protocol.name == "delta"
+        self._spoc = self.protocol.name == "spoc"
+        self._loaded: House | None = None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        return super().chosen | {"houses": self.houses, "house": self.fixed_house}
+
+    # ------------------------------------------------------------------ start states
+    def _reset(self, seed: int) -> None:
+        self.house = self._house_of(seed)
+        self._load(self.house)
+        self.episode = draw(self.card.task, self.house, np.random.default_rng([seed, _EPISODE]))
+        self._begin()
+        mujoco.mj_step(self.model, self.data, _SETTLE)
+        mujoco.mj_forward(self.model, self.data)
+        self._require_stable()
+
+    def _house_of(self, seed: int) -> House:
+        split = self.houses or _HOUSES[split_of(seed)]
+        rng = np.random.default_rng([seed, _HOUSE])
+        drawn = int(rng.integers(HOUSES[split]))
+        return generate(split, drawn if self.fixed_house is None else self.fixed_house)
+
+    def _load(self, house: House) -> None:
+        """Compile a house, unless it is the one that is loaded."""
+        if self._loaded == house:
+            mujoco.mj_resetData(self.model, self.data)
+            return
+        spec = empty_spec()
+        spec.attach(robot_spec(), prefix="", suffix="", frame=spec.worldbody.add_frame())
+        add_house(spec, house)
+        self.model = spec.compile()
+        self.data = mujoco.MjData(self.model)
+        self._loaded = house
+
+    def _begin(self) -> None:
+        """The start state: doors as the episode has them, the robot where it starts."""
+        self.world = World(self.house, self.model, self.data)
+        for name, share in self.episode.doors.items():
+            self.data.joint(name).qpos[0] = share * self.world.doors[name].open_angle
+        self.world.robot.place(self.episode.start, self.episode.head, self.episode.arm)
+        self.goal = GOALS[self.card.task](self.world, self.episode, self._spoc)
+        self._last_action = np.zeros(self.card.action.size)
+        self._trace = Trace(self.world)
+        self.space = FreeSpace(self.house, self.episode.doors)
+        self._route = Route(self.space)
+        self.actions_taken = 0
+
+    # ------------------------------------------------------------------- one step
+    def _advance(self, native: np.ndarray) -> float:
+        self.world.robot.command(native, self.delta_arm)
+        mujoco.mj_step(self.model, self.data, _SUBSTEPS)
+        mujoco.mj_forward(self.model, self.data)
+        self._require_stable()
+        self._last_action[:] = self.card.action.from_physical(native)
+        self.actions_taken += 1
+        self._trace.update()
+        self._reached = self.goal.reached()
+        return self.goal.reward()
+
+    def _goal_reached(self) -> bool:
+        return self._reached
+
+    def _require_stable(self) -> None:
+        """MuJoCo starts over on its own when a state goes bad: an error of the episode here."""
+        bad = [w for w in _UNSTABLE if self.data.warning[w].number]
+        if bad:
+            raise SimulationError(f"{self.card.id}: MuJoCo became unstable ({bad[0].name})")
+
+    def measures(self) -> dict[str, float]:
+        """Those of the trace, the sub-goals (``subgoals`` their share) and metres left."""
+        passed = {name: float(done) for name, done in self.goal.subgoals().items()}
+        left = np.linalg.norm(self.goal.place()[:2] - self.world.robot.base_pose[:2])
+        return {
+            **self._trace.measures(),
+            "distance_left": float(left),
+            "subgoals": float(np.mean(list(passed.values()))),
+            **{f"subgoal/{name}": done for name, done in passed.items()},
+        }
+
+    def expert(self) -> Expert:
+        return ScriptedExpert(self)
+
+    # ------------------------------------------------------------------ observation
+    def _sense(self, modality: str) -> np.ndarray:
+        if modality == "proprio":
+            return self._proprio().astype(np.float32)
+        if modality == "state":
+            return self._state().astype(np.float32)
+        return self._point_cloud()
+
+    def _proprio(self) -> np.ndarray:
+        robot = self.world.robot
+        measured = (robot.head, robot.arm, [robot.opening], robot.base_velocity)
+        return np.concatenate([*measured, self._last_action])
+
+    def _state(self) -> np.ndarray:
+        """The groups of the card, in order."""
+        world, robot = self.world, self.world.robot
+        place = self.goal.place()
+        point, left = self._route.towards(robot.base_pose[:2], place)
+        share = max((world.opened(name) for name in self.episode.openings), default=0.0)
+        passed = list(self.goal.subgoals().values())
+        return np.concatenate(
+            [
+                robot.base_pose,
+                robot.relative(*robot.hand),
+                *self._target(place),
+                robot.in_frame(place),
+                [*robot.in_frame(np.array([*point, 0.0]))[:2], left],
+                [share, np.mean(passed)],
+            ]
+        )
+
+    def _target(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pose (7,) in the robot's frame and size (3,) of what the episode is about."""
+        name, robot = self.episode.target, self.world.robot
+        if not name:
+            return robot.relative(place, np.eye(3)), np.zeros(3)
+        axes = self.data.body(name).xmat.reshape(3, 3)
+        return robot.relative(self.world.middle(name), axes), np.array(
+            self.world.things[name].size
+        )
+
+    @property
+    def instruction(self) -> str:
+        return self.episode.instruction
+
+    def _film_camera(self) -> str:
+        """From behind and above the robot; or a chosen camera."""
+        return _OVERVIEW if self.cameras == self.card.cameras else super()._film_camera()
+
+    # ---------------------------------------------------------------- state as data
+    def _task_arrays(self) -> list[np.ndarray]:
+        return [self._last_action, self.goal.memory, self._trace.memory]
+
+    def snapshot(self) -> dict[str, Any]:
+        """With all of MuJoCo's data: which bodies sleep is in no state vector of its own."""
+        own = {"seed": self.seed_used, "steps": self.actions_taken, "data": copy.copy(self.data)}
+        return super().snapshot() | own
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        if not self._started or snapshot["seed"] != self.seed_used:
+            self._reset(self._next_seed(snapshot["seed"]))
+        super().restore(snapshot)
+        mujoco.mj_copyData(self.data, self.model, snapshot["data"])
+        self.actions_taken = snapshot["steps"]
+        self._reached = bool(self._goals) and self._goals[-1]

@@ -1,0 +1,231 @@
+"""What an episode is: drawn from a house and a random stream, so that it can be done.
+
+Start distances are MolmoSpaces' (RB-Y1). One differs: its robot starts with its base within 0.5 m of
+what it takes, whereas this one's base, 0.35 m long in front, stands before the furniture; its start
+is where the right arm reaches, 0.5 to 0.7 m before the target, give or take.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from envs.mjthor.house.facts import House, Opening, Point, Support, Thing
+from envs.mjthor.house.free_space import FreeSpace
+from envs.mjthor.robot import ARM_NOISE, HEAD_NOISE, REST_ARM, REST_HEAD
+from envs.mjthor.stand import stand_poses, start_poses
+from envs.mjthor.tasks import HEAD_HIGH, HEAD_LOW, sentences
+from envs.schema import SimulationError
+
+Pose = tuple[float, float, float]
+INSTANCES = 6  # at most, of a category that is searched for
+NAVIGATION = (4.0, 20.0)  # metres to go
+TOGETHER = (0.15, 0.5)  # metres between a thing and its receptacle
+DRAWER, DOOR = (0.55, 0.9), (1.0, 1.5)  # metres from base to handle
+REACH, LATERAL = (0.5, 0.7), (-0.32, -0.18)  # of the target, in the robot's frame
+TURNED = 0.1  # rad, half width
+
+
+@dataclass(frozen=True)
+class Episode:
+    """``target``: a thing, where the episode is about one; ``instances``: every thing that counts;
+    ``goal``: the receptacle; ``openings``: joints of which one has to be open; ``doors``: how far
+    each door is open at the start; ``room``: where to go first; ``home``: where to bring it."""
+
+    start: Pose
+    instruction: str
+    target: str = ""
+    instances: tuple[str, ...] = ()
+    goal: str = ""
+    openings: tuple[str, ...] = ()
+    doors: Mapping[str, float] = field(default_factory=dict)
+    room: str = ""
+    home: str = ""
+    head: tuple[float, ...] = REST_HEAD
+    arm: tuple[float, ...] = REST_ARM
+
+
+def draw(task: str, house: House, rng: np.random.Generator) -> Episode:
+    """An episode of a task in a house; doors are open unless the task is about one.
+
+    Raises ``SimulationError`` where the house offers none, which the generator rules out.
+    """
+    episode = _DRAW[task](_Scene(task, house, rng))
+    head = np.clip(REST_HEAD + rng.uniform(-1, 1, 2) * HEAD_NOISE, HEAD_LOW, HEAD_HIGH)
+    arm = REST_ARM + rng.uniform(-1, 1, 7) * ARM_NOISE
+    doors = {door.name: 1.0 for door in house.doors} | dict(episode.doors)
+    return replace(episode, doors=doors, head=tuple(head), arm=tuple(arm))
+
+
+class _Scene:
+    """A house while an episode is drawn in it."""
+
+    def __init__(self, task: str, house: House, rng: np.random.Generator) -> None:
+        self.task, self.house, self.rng = task, house, rng
+        self.space = FreeSpace(house)
+        self.supports = {support.name: support for support in house.supports}
+
+    def shuffled(self, items: list) -> list:
+        return [items[i] for i in self.rng.permutation(len(items))]
+
+    def support(self, thing: Thing) -> Support:
+        return self.supports[thing.support]
+
+    def room(self, thing: Thing) -> str:
+        return self.support(thing).room
+
+    def graspable(self) -> list[Thing]:
+        """Things in the open that can be taken and that no other has the name of, shuffled."""
+        names = Counter(name_of(thing) for thing in self.house.things)
+        unique = [t for t in self.house.things if t.grasp and names[name_of(t)] == 1]
+        return self.shuffled([t for t in unique if not self.support(t).opening])
+
+    def stands(self, point: tuple[float, ...], sides: tuple[Point, ...]) -> list[Pose]:
+        """Where the right arm reaches a point, in random order, base turned a little."""
+        ahead, lateral = self.rng.uniform(*REACH), self.rng.uniform(*LATERAL)
+        poses = stand_poses(
+            self.space, point[:2], sides, ahead=ahead, lateral=lateral
+        )
+        turn = self.rng.uniform(-TURNED, TURNED)
+        turned = [(float(x), float(y), float(yaw + turn)) for x, y, yaw in poses]
+        return [pose for pose in turned if self.space.rectangle_free(*pose)] or [
+            (float(x), float(y), float(yaw)) for x, y, yaw in poses
+        ]
+
+    def away(self, points: list[Point], low: float, high: float) -> list[Pose]:
+        """Free poses from which the nearest of some points is ``low`` to ``high`` metres to go."""
+        return [tuple(map(float, p)) for p in start_poses(self.rng, self.space, points, low, high)]
+
+    def say(self, which: int = 0, **words: object) -> str:
+        return sentences(self.task)[which].format(**words)
+
+    def nothing(self, what: str) -> SimulationError:
+        house = f"house {self.house.split}/{self.house.index}"
+        return SimulationError(f"MJThor/{self.task}-v0: {house} has no {what}")
+
+
+def name_of(thing: Thing) -> str:
+    """``red mug``; an orange is an ``orange``."""
+    same = thing.colour == thing.category
+    return thing.category if same else f"{thing.colour} {thing.category}"
+
+
+def _nav_to_object(scene: _Scene) -> Episode:
+    categories = Counter(thing.category for thing in scene.house.things)
+    rare = sorted(c for c, count in categories.items() if count <= INSTANCES)
+    for category in scene.shuffled(rare):
+        things = [t for t in scene.house.things if t.category == category]
+        if any(scene.support(t).opening for t in things):
+            continue
+        starts = scene.away([t.position[:2] for t in things], *NAVIGATION)
+        if starts:
+            several = len(things) > 1
+            said = scene.say(int(several), target=category, count=len(things))
+            names = tuple(t.name for t in things)
+            return Episode(starts[0], said, target=names[0], instances=names)
+    raise scene.nothing("object that is far enough away")
+
+
+def _pick(scene: _Scene) -> Episode:
+    for thing in scene.graspable():
+        for start in scene.stands(thing.position, scene.support(thing).sides)[:1]:
+            return Episode(start, scene.say(target=name_of(thing)), target=thing.name)
+    raise scene.nothing("thing within reach")
+
+
+def _pick_and_place(scene: _Scene) -> Episode:
+    for thing in scene.graspable():
+        for receptacle in scene.shuffled([t for t in scene.house.things if t.receptacle]):
+            apart = np.linalg.norm(np.subtract(thing.position, receptacle.position))
+            if receptacle.support != thing.support or not TOGETHER[0] <= apart <= TOGETHER[1]:
+                continue
+            for start in scene.stands(thing.position, scene.support(thing).sides)[:1]:
+                words = {"target": name_of(thing), "goal": name_of(receptacle)}
+                said = scene.say(**words)
+                return Episode(start, said, target=thing.name, goal=receptacle.name)
+    raise scene.nothing("thing beside a receptacle")
+
+
+def _open_drawer(scene: _Scene) -> Episode:
+    drawers = [o for o in scene.house.openings if o.kind == "drawer"]
+    for drawer in scene.shuffled(drawers):
+        start = _before(scene, drawer)
+        if start is not None:
+            piece = next(f for f in scene.house.furniture if f.name == drawer.furniture)
+            same = tuple(o.name for o in drawers if o.furniture == drawer.furniture)
+            said = scene.say(target=f"{piece.colour} {piece.category}")
+            return Episode(start, said, openings=same)
+    raise scene.nothing("drawer within reach")
+
+
+def _before(scene: _Scene, drawer: Opening) -> Pose | None:
+    """A pose in front of a drawer, facing it."""
+    out, handle = np.array(drawer.axis), np.array(drawer.handle[:2])
+    for _ in range(40):
+        distance, aside = scene.rng.uniform(*DRAWER), scene.rng.uniform(0.1, 0.4)
+        yaw = np.arctan2(-out[1], -out[0])
+        left = np.array([-np.sin(yaw), np.cos(yaw)])
+        x, y = handle + distance * out + aside * left  # the handle is on the robot's right
+        pose = (float(x), float(y), float(yaw + scene.rng.uniform(-TURNED, TURNED)))
+        if scene.space.rectangle_free(*pose):
+            return pose
+    return None
+
+
+def _open_door(scene: _Scene) -> Episode:
+    for door in scene.shuffled(list(scene.house.doors)):
+        space = FreeSpace(scene.house, {door.name: 0.0})
+        middle = np.add(door.hinge, door.latch) / 2
+        along = np.subtract(door.latch, door.hinge) / np.linalg.norm(
+            np.subtract(door.latch, door.hinge)
+        )
+        for side in scene.shuffled([-1.0, 1.0]):
+            normal = side * np.array([-along[1], along[0]])
+            for _ in range(40):
+                distance, aside = scene.rng.uniform(*DOOR), scene.rng.uniform(-0.2, 0.2)
+                x, y = middle + distance * normal + aside * along
+                yaw = float(np.arctan2(-normal[1], -normal[0]))
+                pose = (float(x), float(y), yaw + float(scene.rng.uniform(-TURNED, TURNED)))
+                if space.rectangle_free(*pose):
+                    room = scene.house.room_at(pose[:2])
+                    pulled = room is not None and room.name == door.swings_into
+                    return Episode(
+                        pose, scene.say(int(pulled)), openings=(door.name,), doors={door.name: 0.0}
+                    )
+    raise scene.nothing("door with room before it")
+
+
+def _fetch(scene: _Scene) -> Episode:
+    for thing in scene.graspable():
+        elsewhere = [r.name for r in scene.house.rooms if r.name != scene.room(thing)]
+        if not scene.stands(thing.position, scene.support(thing).sides):
+            continue
+        for room in scene.shuffled(elsewhere):
+            for x, y, yaw in scene.space.sample(scene.rng, 20, room=room)[:1]:
+                said = scene.say(target=name_of(thing))
+                return Episode((float(x), float(y), float(yaw)), said, target=thing.name)
+    raise scene.nothing("thing in another room")
+
+
+def _room_visit(scene: _Scene) -> Episode:
+    x, y, yaw = scene.space.sample(scene.rng, 20)[0]
+    return Episode((float(x), float(y), float(yaw)), scene.say())
+
+
+def _tidy(scene: _Scene) -> Episode:
+    raise scene.nothing("tidy yet")
+
+
+_DRAW: Mapping[str, Callable[[_Scene], Episode]] = {
+    "nav_to_object": _nav_to_object,
+    "pick": _pick,
+    "pick_and_place": _pick_and_place,
+    "open_drawer": _open_drawer,
+    "open_door": _open_door,
+    "fetch": _fetch,
+    "room_visit": _room_visit,
+    "tidy": _tidy,
+}

@@ -1,0 +1,1 @@
+"""Houses: a floor plan with furniture and things, generated from a split and an index."""

@@ -1,0 +1,141 @@
+"""The robot in a model: names, where its joints and actuators are, and what its action does."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import mujoco
+import numpy as np
+
+import assets
+from envs.mjthor.tasks import ARM_HIGH, ARM_LOW
+
+BASE = ("base_x", "base_y", "base_yaw")
+HEAD = ("head_pan", "head_tilt")
+ARM = tuple(f"right_arm_{i}" for i in range(7))
+FINGERS = ("right_finger_1", "right_finger_2")
+FINGER_TRAVEL = 0.05  # metres, each
+REST_ARM = (0.5, 0.0, 0.0, -2.3, 0.0, -0.5, 0.0)  # upstream's, as the noise around it
+REST_HEAD = (0.0, 0.6)
+ARM_NOISE = (0.05, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175)
+HEAD_NOISE = (0.2, 0.2)
+FOOTPRINT = ((-0.35, 0.346), (-0.30, 0.30))  # metres, x and y of the base in its own frame
+
+# The most that a commanded joint may move in one control step: the joint's speed for 0.1 s.
+ARM_REACH = 0.1 * np.array((3.142, 3.142, 3.142, 3.142, 6.283, 6.283, 2.094))
+# How far the base's target may run ahead of the base when something holds it: m, m, rad.
+LEASH = np.array((0.10, 0.10, 0.20))
+
+
+@cache
+def _xml() -> str:
+    return assets.path("mjthor/rby1m.xml").read_text(encoding="ascii")
+
+
+def robot_spec() -> mujoco.MjSpec:
+    """A fresh specification of the robot alone, to attach to a house."""
+    return mujoco.MjSpec.from_string(_xml())
+
+
+class Robot:
+    """The robot of one model; ``data`` is the simulation's own.
+
+    The commanded targets are the actuators' ``ctrl``, so they are part of the simulator's state.
+    """
+
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        self.model, self.data = model, data
+        names = (*BASE, *HEAD, *ARM, *FINGERS)
+        self._q = np.array([model.joint(n).qposadr[0] for n in names])
+        self._v = np.array([model.joint(n).dofadr[0] for n in names])
+        self._u = np.array([model.actuator(n).id for n in (*BASE, *HEAD, *ARM, "right_gripper")])
+        self._hand = model.site("grasp").id
+        self.root = model.body("base").id
+
+    # ------------------------------------------------------------------ measured
+    @property
+    def base_pose(self) -> np.ndarray:
+        """float64 (3,): x, y, yaw in the house; yaw is not wrapped."""
+        return self.data.qpos[self._q[:3]]
+
+    @property
+    def head(self) -> np.ndarray:
+        """float64 (2,): pan, tilt."""
+        return self.data.qpos[self._q[3:5]]
+
+    @property
+    def arm(self) -> np.ndarray:
+        """float64 (7,) rad."""
+        return self.data.qpos[self._q[5:12]]
+
+    @property
+    def opening(self) -> float:
+        """The gripper, 0 (closed) to 1 (open)."""
+        return float(self.data.qpos[self._q[12:]].mean() / FINGER_TRAVEL)
+
+    @property
+    def base_velocity(self) -> np.ndarray:
+        """float64 (3,): forward, to the left, turning; in the robot's frame."""
+        vx, vy, turning = self.data.qvel[self._v[:3]]
+        forward, left = turned((vx, vy), -self.base_pose[2])
+        return np.array([forward, left, turning])
+
+    @property
+    def joint_speed(self) -> np.ndarray:
+        """float64 (7,) rad/s of the arm."""
+        return self.data.qvel[self._v[5:12]]
+
+    @property
+    def hand(self) -> tuple[np.ndarray, np.ndarray]:
+        """Position (3,) and axes (3, 3) of the point between the fingertips, in the house."""
+        return self.data.site_xpos[self._hand], self.data.site_xmat[self._hand].reshape(3, 3)
+
+    def in_frame(self, point: np.ndarray) -> np.ndarray:
+        """A point (3,) of the house in the robot's frame: x forward, y left, floor at z = 0."""
+        x, y, yaw = self.base_pose
+        return np.array([*turned((point[0] - x, point[1] - y), -yaw), point[2]])
+
+    def relative(self, position: np.ndarray, axes: np.ndarray) -> np.ndarray:
+        """Pose float64 (7,) in the robot's frame, quaternion wxyz with w >= 0."""
+        c, s = np.cos(self.base_pose[2]), np.sin(self.base_pose[2])
+        frame = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+        quaternion = np.zeros(4)
+        mujoco.mju_mat2Quat(quaternion, (frame @ axes).ravel())
+        return np.concatenate([self.in_frame(position), np.copysign(1.0, quaternion[0]) * quaternion])
+
+    # ------------------------------------------------------------------ commanded
+    @property
+    def target(self) -> np.ndarray:
+        """float64 (13,): base pose in the house, head, arm, gripper opening, as last commanded."""
+        target = self.data.ctrl[self._u].copy()
+        target[12] /= FINGER_TRAVEL
+        return target
+
+    def place(self, base: np.ndarray, head: np.ndarray, arm: np.ndarray) -> None:
+        """Put the robot somewhere at rest, gripper open, targets where it is."""
+        self.data.qpos[self._q] = [*base, *head, *arm, FINGER_TRAVEL, FINGER_TRAVEL]
+        self.data.qvel[self._v] = 0.0
+        self.data.ctrl[self._u] = [*base, *head, *arm, FINGER_TRAVEL]
+
+    def command(self, native: np.ndarray, delta_arm: bool) -> None:
+        """Set the targets of one control step from the physical action (13,).
+
+        The base's target moves by the displacement, seen from the target before, so that it keeps
+        its speed although the servo lags; no further ahead of the base than a leash, so that it
+        does not wind up against an obstacle. Arm targets move at most at their joint's speed.
+        """
+        ctrl = self.data.ctrl
+        base, arm = ctrl[self._u[:3]], ctrl[self._u[5:12]]
+        step = np.array([*turned(native[:2], base[2]), native[2]])
+        ctrl[self._u[:3]] = self.base_pose + np.clip(base + step - self.base_pose, -LEASH, LEASH)
+        ctrl[self._u[3:5]] = native[3:5]
+        goal = arm + native[5:12] if delta_arm else native[5:12]
+        goal = np.clip(goal, ARM_LOW, ARM_HIGH)
+        ctrl[self._u[5:12]] = arm + np.clip(goal - arm, -ARM_REACH, ARM_REACH)
+        ctrl[self._u[12]] = FINGER_TRAVEL * native[12]
+
+
+def turned(vector: tuple[float, float] | np.ndarray, angle: float) -> tuple[float, float]:
+    """A plane vector (x, y) turned by ``angle`` radians."""
+    c, s = np.cos(angle), np.sin(angle)
+    return c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]
