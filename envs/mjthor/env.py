@@ -29,6 +29,7 @@ _SUBSTEPS = 25  # of 4 ms: 10 Hz
 _SETTLE = 50  # physics steps before an episode
 _HOUSE, _EPISODE = 0, 1  # streams of an episode
 _HOUSES = {"demonstrations": "train", "finetuning": "train", "validation": "val", "test": "test"}
+_ATTEMPTS = 20  # houses that are tried for an episode
 _OVERVIEW = "camera_follower"
 _UNSTABLE = (
     mujoco.mjtWarning.mjWARN_BADQPOS,
@@ -71,19 +72,26 @@ class MJThorEnv(MujocoEnv):
 
     # ------------------------------------------------------------------ start states
     def _reset(self, seed: int) -> None:
-        self.house = self._house_of(seed)
+        self.house, self.episode = self._drawn(seed)
         self._load(self.house)
-        self.episode = draw(self.card.task, self.house, np.random.default_rng([seed, _EPISODE]))
         self._begin()
         mujoco.mj_step(self.model, self.data, _SETTLE)
         mujoco.mj_forward(self.model, self.data)
         self._require_stable()
 
-    def _house_of(self, seed: int) -> House:
+    def _drawn(self, seed: int) -> tuple[House, Episode]:
+        """The first house of the seed's stream in which there is an episode, and the episode."""
         split = self.houses or _HOUSES[split_of(seed)]
         rng = np.random.default_rng([seed, _HOUSE])
-        drawn = int(rng.integers(HOUSES[split]))
-        return generate(split, drawn if self.fixed_house is None else self.fixed_house)
+        for attempt in range(_ATTEMPTS):
+            drawn = int(rng.integers(HOUSES[split]))
+            house = generate(split, drawn if self.fixed_house is None else self.fixed_house)
+            stream = np.random.default_rng([seed, _EPISODE, attempt])
+            try:
+                return house, draw(self.card.task, house, stream)
+            except SimulationError as error:
+                problem = error
+        raise problem
 
     def _load(self, house: House) -> None:
         """Compile a house, unless it is the one that is loaded."""
@@ -182,9 +190,7 @@ class MJThorEnv(MujocoEnv):
         if not name:
             return robot.relative(place, np.eye(3)), np.zeros(3)
         axes = self.data.body(name).xmat.reshape(3, 3)
-        return robot.relative(self.world.middle(name), axes), np.array(
-            self.world.things[name].size
-        )
+        return robot.relative(self.world.middle(name), axes), np.array(self.world.things[name].size)
 
     @property
     def instruction(self) -> str:

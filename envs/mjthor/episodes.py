@@ -24,6 +24,7 @@ Pose = tuple[float, float, float]
 INSTANCES = 6  # at most, of a category that is searched for
 NAVIGATION = (4.0, 20.0)  # metres to go
 TOGETHER = (0.15, 0.5)  # metres between a thing and its receptacle
+DEEPER = 0.12  # metres that a receptacle may stand further from the edge, or nearer to it
 DRAWER, DOOR = (0.55, 0.9), (1.0, 1.5)  # metres from base to handle
 REACH, LATERAL = (0.5, 0.7), (-0.32, -0.18)  # of the target, in the robot's frame
 TURNED = 0.1  # rad, half width
@@ -86,9 +87,7 @@ class _Scene:
     def stands(self, point: tuple[float, ...], sides: tuple[Point, ...]) -> list[Pose]:
         """Where the right arm reaches a point, in random order, base turned a little."""
         ahead, lateral = self.rng.uniform(*REACH), self.rng.uniform(*LATERAL)
-        poses = stand_poses(
-            self.space, point[:2], sides, ahead=ahead, lateral=lateral
-        )
+        poses = stand_poses(self.space, point[:2], sides, ahead=ahead, lateral=lateral)
         turn = self.rng.uniform(-TURNED, TURNED)
         turned = [(float(x), float(y), float(yaw + turn)) for x, y, yaw in poses]
         return [pose for pose in turned if self.space.rectangle_free(*pose)] or [
@@ -138,15 +137,24 @@ def _pick(scene: _Scene) -> Episode:
 
 def _pick_and_place(scene: _Scene) -> Episode:
     for thing in scene.graspable():
-        for receptacle in scene.shuffled([t for t in scene.house.things if t.receptacle]):
-            apart = np.linalg.norm(np.subtract(thing.position, receptacle.position))
-            if receptacle.support != thing.support or not TOGETHER[0] <= apart <= TOGETHER[1]:
-                continue
-            for start in scene.stands(thing.position, scene.support(thing).sides)[:1]:
-                words = {"target": name_of(thing), "goal": name_of(receptacle)}
-                said = scene.say(**words)
+        for start in scene.stands(thing.position, scene.support(thing).sides)[:1]:
+            for receptacle in scene.shuffled(_beside(scene, thing, start)):
+                said = scene.say(target=name_of(thing), goal=name_of(receptacle))
                 return Episode(start, said, target=thing.name, goal=receptacle.name)
     raise scene.nothing("thing beside a receptacle")
+
+
+def _beside(scene: _Scene, thing: Thing, start: Pose) -> list[Thing]:
+    """Receptacles near a thing that the arm reaches from the same side of the furniture, if the
+    base slides along it."""
+    found = []
+    for other in scene.house.things:
+        apart = np.subtract(other.position, thing.position)
+        ahead = apart[0] * np.cos(start[2]) + apart[1] * np.sin(start[2])
+        near = TOGETHER[0] <= np.linalg.norm(apart) <= TOGETHER[1] and abs(ahead) <= DEEPER
+        if other.receptacle and other.support == thing.support and near:
+            found.append(other)
+    return found
 
 
 def _open_drawer(scene: _Scene) -> Episode:
@@ -216,7 +224,29 @@ def _room_visit(scene: _Scene) -> Episode:
 
 
 def _tidy(scene: _Scene) -> Episode:
-    raise scene.nothing("tidy yet")
+    fridges = [o for o in scene.house.openings if o.kind == "door"]
+    for fridge in scene.shuffled(fridges):
+        kept = {s.name: s for s in scene.house.supports if s.opening == fridge.name}
+        inside = [t for t in scene.house.things if t.support in kept and t.grasp]
+        for thing in scene.shuffled(inside):
+            for goal in scene.shuffled([t for t in scene.house.things if t.receptacle]):
+                home, support = scene.room(goal), scene.support(goal)
+                if home == kept[thing.support].room or support.opening:
+                    continue
+                starts = scene.space.sample(scene.rng, 20, room=home)
+                if not len(starts) or not scene.stands(goal.position, support.sides):
+                    continue
+                x, y, yaw = map(float, starts[0])
+                return Episode(
+                    (x, y, yaw),
+                    scene.say(target=name_of(thing), opening="fridge", goal=name_of(goal)),
+                    target=thing.name,
+                    goal=goal.name,
+                    openings=(fridge.name,),
+                    room=kept[thing.support].room,
+                    home=home,
+                )
+    raise scene.nothing("thing in a fridge and receptacle in another room")
 
 
 _DRAW: Mapping[str, Callable[[_Scene], Episode]] = {

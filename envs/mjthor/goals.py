@@ -148,7 +148,9 @@ class AllRooms(Goal):
         """The middle of the nearest room that is left, by the straight line."""
         middles = [np.add(room.low, room.high) / 2 for room in self.world.house.rooms]
         base = self.world.robot.base_pose[:2]
-        gaps = [np.linalg.norm(m - base) + 1e6 * s for m, s in zip(middles, self.memory, strict=True)]
+        gaps = [
+            np.linalg.norm(m - base) + 1e6 * s for m, s in zip(middles, self.memory, strict=True)
+        ]
         return np.array([*middles[int(np.argmin(gaps))], 0.0])
 
 

@@ -101,7 +101,9 @@ class Robot:
         frame = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
         quaternion = np.zeros(4)
         mujoco.mju_mat2Quat(quaternion, (frame @ axes).ravel())
-        return np.concatenate([self.in_frame(position), np.copysign(1.0, quaternion[0]) * quaternion])
+        return np.concatenate(
+            [self.in_frame(position), np.copysign(1.0, quaternion[0]) * quaternion]
+        )
 
     # ------------------------------------------------------------------ commanded
     @property

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.mjthor.house.facts import Point
-from envs.mjthor.house.free_space import RADIUS, FreeSpace
+from envs.mjthor.house.free_space import RADIUS, TIGHT, FreeSpace
 
 Array = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def stand_poses(
     y = target[1] - sin * ahead - cos * lateral
     poses = np.column_stack((x, y, _wrapped(yaw)))
     free = space.rectangles_free(poses, margin)
-    free[free] = [space.turning_point(pose) is not None for pose in poses[free]]
+    free[free] = [space.can_leave(pose) for pose in poses[free]]
     cramped = ROOMY - np.minimum(space.clearance(poses[:, :2]), ROOMY)
     order = np.argsort((twist + cramped)[free], kind="stable")
     return poses[free][order]
@@ -58,17 +58,30 @@ def view_poses(
     radius: float = RADIUS,
 ) -> Array:
     """Free poses (N, 3) that face a target ``low`` to ``high`` metres away with nothing high in
-    between (walls, doors, wardrobes), the roomiest first."""
-    places = space.ways(radius).points
+    between (walls, doors, wardrobes), the roomiest first.
+
+    Where the disc of ``radius`` fits; at a target in a nook, where there are none of these, poses
+    that are reached by sliding.
+    """
+    ways = space.ways(radius)
+    poses = _facing(space, ways.points[ways.roomy], target, low, high)
+    if not len(poses):
+        narrow = (space.raster.field >= TIGHT) & (space.raster.field < radius)
+        poses = _facing(space, space.raster.centres[narrow], target, low, high)
+        poses = poses[np.array([space.can_leave(pose) for pose in poses], bool)]
+    roomy = np.minimum(space.clearance(poses[:, :2]), ROOMY)
+    return poses[np.argsort(-roomy, kind="stable")]
+
+
+def _facing(space: FreeSpace, places: Array, target: Point, low: float, high: float) -> Array:
+    """Free poses (N, 3) at some of ``places`` (M, 2) that face and see a target."""
     gap = np.asarray(target, float) - places
     length = np.hypot(*gap.T)
     near = (length >= low) & (length <= high)
     places, gap = places[near], gap[near]
     poses = np.column_stack((places, np.arctan2(gap[:, 1], gap[:, 0])))
     poses = poses[space.sees(places, target)]
-    poses = poses[space.rectangles_free(poses, MARGIN)]
-    roomy = np.minimum(space.clearance(poses[:, :2]), ROOMY)
-    return poses[np.argsort(-roomy, kind="stable")]
+    return poses[space.rectangles_free(poses, MARGIN)]
 
 
 def start_poses(

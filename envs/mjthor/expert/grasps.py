@@ -15,6 +15,10 @@ _BEFORE = 0.10  # metres that the hand stops before it goes straight in
 _PITCHES = tuple(np.radians((45.0, 35.0, 55.0, 25.0, 65.0)))
 _LOWEST = 0.028  # metres that the fingertips' middle stays above a support
 _ASKEW = np.radians(50.0)
+_HANDLE_PITCHES = tuple(np.radians((25.0, 40.0, 10.0, 0.0, 55.0)))
+_ASIDES = tuple(np.arange(-12, 13) * 0.05)  # metres to the left
+_DROP = 0.01  # metres between a thing's foot and the receptacle's rim when it is let go
+_LIFTS = (0.12, 0.08, 0.05)
 _FLAT = 0.078  # metres between the fingers that can still be taken
 
 
@@ -36,6 +40,49 @@ def approach_thing(motions: Motions, name: str) -> Approach:
     position = motions.robot.in_frame(point)
     azimuths = sorted(_facing(motions, name), key=abs)
     return approach(motions, position, azimuths, _PITCHES, allowed=(name,))
+
+
+def approach_handle(motions: Motions, name: str) -> Approach:
+    """How to take a handle: a lying bar from its front, fingers above and below it; an upright one
+    with the fingers on both sides."""
+    position = motions.robot.in_frame(motions.world.handle(name))
+    out = np.array((*motions.outward(name), 0.0))
+    inward = np.arctan2(-out[1], -out[0]) - motions.robot.base_pose[2]
+    inward = float((inward + np.pi) % (2 * np.pi) - np.pi)
+    lying = not name.startswith("fridge")
+    azimuths = [inward + turn for turn in np.radians((0.0, 15.0, -15.0, 30.0, -30.0))]
+    leaf = motions.leaf(name)
+    return approach(motions, position, azimuths, _HANDLE_PITCHES, allowed=(leaf,), upright=lying)
+
+
+def place_over(motions: Motions, thing: str, receptacle: str) -> tuple[float, Approach]:
+    """How far to slide to the left, and postures with the thing above a receptacle: ``at`` where
+    it is let go, ``before`` higher."""
+    world, robot = motions.world, motions.robot
+    hand, axes = robot.hand
+    foot = world.position(thing) - hand
+    point = world.position(receptacle) + (0.0, 0.0, world.things[receptacle].size[2] + _DROP)
+    aim = robot.in_frame(point - foot)
+    here = robot.in_frame(hand)
+    for aside in sorted(_ASIDES, key=lambda a: abs(aim[1] - a - here[1])):
+        if not motions.can_slide(aside):
+            continue
+        at = _above(motions, aim - (0.0, aside, 0.0), thing)
+        if at is not None:
+            return aside, at
+    raise OutOfReach(f"no way to put {thing} over {receptacle}")
+
+
+def _above(motions: Motions, position: np.ndarray, thing: str) -> Approach | None:
+    """Postures above a place that keep the direction in which the thing is held."""
+    now = motions.robot.target[5:12]
+    _, axes = arm().pose(now)
+    for lift in _LIFTS:
+        before = arm().solve(position + (0.0, 0.0, lift), axes, now)
+        at = None if before is None else arm().follow(position, axes, before)
+        if before is not None and at is not None and motions.clear(at, (thing,)):
+            return Approach(before, at, 0.0, 0.0)
+    return None
 
 
 def approach(

@@ -16,7 +16,7 @@ from envs.mjthor.expert.arm import arm
 from envs.mjthor.expert.navigate import Follower
 from envs.mjthor.house.facts import Support
 from envs.mjthor.house.free_space import FreeSpace
-from envs.mjthor.robot import ARM, ARM_REACH, REST_ARM
+from envs.mjthor.robot import ARM, ARM_REACH, REST_ARM, turned
 from envs.mjthor.tasks import HEAD_HIGH, HEAD_LOW
 from envs.mjthor.world import World
 
@@ -27,6 +27,7 @@ _STRAIGHT = 0.02  # metres per step along a line
 _GRIP_STEPS = 6
 _PATIENCE = 15  # steps that a motion waits for the joints to follow
 _NEAR = 0.02  # rad
+_LONG = 300  # steps that driving straight may take
 _STUCK = 40  # steps without progress after which driving is given up
 
 
@@ -46,6 +47,21 @@ class Motions:
         """What a thing stood on at the start."""
         name = self.world.things[thing].support
         return next(support for support in self.world.house.supports if support.name == name)
+
+    def outward(self, name: str) -> tuple[float, float]:
+        """The direction (x, y) from an opening or closed door towards who stands before it."""
+        world = self.world
+        if name in world.openings:
+            piece = next(
+                f for f in world.house.furniture if f.name == world.openings[name].furniture
+            )
+            return float(np.cos(piece.yaw)), float(np.sin(piece.yaw))
+        door = world.doors[name]
+        x, y = np.subtract(door.latch, door.hinge) / np.linalg.norm(
+            np.subtract(door.latch, door.hinge)
+        )
+        sign = np.sign(door.open_angle)  # the leaf's handle is on the side that it turns to
+        return float(-sign * y), float(sign * x)
 
     # -------------------------------------------------------------------- one step
     def step(
@@ -89,6 +105,44 @@ class Motions:
         approach = float(np.linalg.norm(np.asarray(pose)[:2] - into))
         follower = Follower(points, pose[2] if turn else None, leave=leave, approach=approach)
         yield from self._follow(follower)
+
+    def straight_to(self, pose: Sequence[float] | np.ndarray) -> Actions:
+        """Drive straight to a pose (x, y, yaw), without looking at the map, pushing if need be."""
+        goal, speed = np.asarray(pose), np.array((0.04, 0.04, 0.08))
+        for _ in range(_LONG):
+            gap = goal - self.robot.target[:3]
+            gap[2] = (gap[2] + np.pi) % (2 * np.pi) - np.pi
+            if np.abs(gap[:2]).max() < 0.01 and abs(gap[2]) < 0.02:
+                return
+            ahead = np.array((*turned(gap[:2], -self.robot.target[2]), gap[2]))
+            yield self.step(base=np.clip(ahead, -speed, speed))
+
+    def swing(self, hinge: np.ndarray, angle: float) -> Actions:
+        """Move the hand and what it holds round a hinge (x, y) by an angle, backing away: the base
+        turns half as far and keeps the hand where it is in its frame, but for its direction."""
+        position, axes = arm().pose(self.robot.target[5:12])
+        base = self.robot.target[:3]
+        grip = base[:2] + turned(position[:2], base[2])
+        steps = max(1, math.ceil(abs(angle) * float(np.linalg.norm(grip - hinge)) / 0.03))
+        angles = self.robot.target[5:12]
+        for k in range(1, steps + 1):
+            part = angle * k / steps
+            yaw = base[2] + part / 2
+            held = hinge + turned(grip - hinge, part)
+            goal = np.array((*(held - turned(position[:2], yaw)), yaw))
+            turn = np.array(
+                [
+                    [np.cos(part / 2), -np.sin(part / 2), 0],
+                    [np.sin(part / 2), np.cos(part / 2), 0],
+                    [0, 0, 1],
+                ]
+            )
+            following = arm().follow(position, turn @ axes, angles)
+            angles = angles if following is None else following
+            now = self.robot.target
+            shift = turned(goal[:2] - now[:2], -now[2])
+            yield self.step(base=np.array((*shift, goal[2] - now[2])), angles=angles)
+        yield from self.wait(8)
 
     def slide(self, forward: float, left: float = 0.0, turned: float = 0.0) -> Actions:
         """Move the base straight, in its own frame, without looking at the map."""
@@ -153,6 +207,15 @@ class Motions:
         for _ in range(_GRIP_STEPS):
             yield self.step(opening=opening)
 
+    def carry(self) -> Actions:
+        """Bring what is in the hand near to the chest, upright as it was taken."""
+        position, axes = arm().pose(self.robot.target[5:12])
+        for x, z in ((0.42, 1.05), (0.45, 1.05), (0.45, 1.10), (0.5, 1.1)):
+            angles = arm().solve(np.array((x, -0.2, z)), axes, self.robot.target[5:12])
+            if angles is not None and self.clear(angles, self._in_hand()):
+                yield from self.reach(angles)
+                return
+
     # ----------------------------------------------------------------- postures
     def clear(self, angles: np.ndarray, allowed: Sequence[str] = ()) -> bool:
         """Whether the arm at a posture touches nothing, itself included, but ``allowed`` bodies."""
@@ -170,6 +233,21 @@ class Motions:
             if robot and not bodies & ignored and contact.dist < -0.001:
                 return False
         return True
+
+    def _in_hand(self) -> tuple[str, ...]:
+        return tuple(name for name in self.world.things if self.world.held(name))
+
+    def leaf(self, name: str) -> str:
+        """The body that an opening or a door moves."""
+        joint = self.world.model.joint(name)
+        return self.world.model.body(int(self.world.model.jnt_bodyid[joint.id])).name
+
+    def can_slide(self, left: float) -> bool:
+        """Whether the base may move sideways."""
+        x, y, yaw = self.robot.base_pose
+        shifts = np.linspace(0.0, left, 5)[1:, None] * (-np.sin(yaw), np.cos(yaw))
+        poses = np.column_stack([shifts + (x, y), np.full(4, yaw)])
+        return abs(left) < 0.01 or bool(self.space.rectangles_free(poses, 0.0).all())
 
     def clear_way(self, start: np.ndarray, end: np.ndarray, allowed: Sequence[str] = ()) -> bool:
         """Whether the straight way in joint space is clear."""

@@ -100,11 +100,7 @@ def _wrapped(angle: float) -> float:
 def route(space: FreeSpace, start: Pose, goal: Pose, radius: float = RADIUS) -> Follower | None:
     """Follower from pose to pose (x, y, yaw) that turns only where there is room to; ``None``
     without a way."""
-    turns = [space.turning_point(pose) for pose in (start, goal)]
-    ends = [
-        np.asarray(pose[:2], float) if turn is None else turn
-        for turn, pose in zip(turns, (start, goal), strict=True)
-    ]
+    ends = [space.turning_point(pose) for pose in (start, goal)]
     way = space.path((ends[0][0], ends[0][1]), (ends[1][0], ends[1][1]), radius)
     if way is None:
         return None

@@ -8,12 +8,13 @@ robot's rectangle at a pose.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from envs.mjthor.house import solid
 from envs.mjthor.house.facts import House, Point
-from envs.mjthor.house.raster import Raster, Ways
+from envs.mjthor.house.raster import CELL, Raster, Ways
 from envs.mjthor.house.solid import Array, Mask
 
 BASE_HALF = (0.35, 0.30)  # half length and half width of the base, RB-Y1M
@@ -117,15 +118,27 @@ class FreeSpace:
         return np.concatenate((ends[:1][~fits[:1]], tight, ends[1:][~fits[1:]]))
 
     def _node(self, point: Point | Array, ways: Ways) -> int | None:
-        """The nearest cell of the graph, one in the same room before any other."""
+        """The nearest cell of the graph; where the disc does not fit, one in the same room before
+        any other, and none of a pocket if it can be helped."""
         if not len(ways.points):
             return None
-        gaps = np.hypot(*(ways.points - np.asarray(point, float)).T)
-        room = self.house.room_at((float(point[0]), float(point[1])))
+        place = np.asarray(point, float)
+        gaps = np.hypot(*(ways.points - place).T)
+        if self.clearance(place[None])[0] >= ways.radius:
+            return int(np.argmin(gaps))
+        gaps = np.where(ways.roomy, gaps, gaps + 1e2)
+        room = self.house.room_at((float(place[0]), float(place[1])))
         if room is not None:
             inside = ((ways.points >= room.low) & (ways.points <= room.high)).all(1)
             gaps = np.where(inside, gaps, gaps + 1e3)
         return int(np.argmin(gaps))
+
+    def can_leave(self, pose: Sequence[float] | Array) -> bool:
+        """Whether ``turning_point`` of a pose (x, y, yaw) is one and not in a pocket of floor:
+        the base gets to the pose and away."""
+        spot = self.turning_point(pose)
+        turns = self.clearance(spot[None])[0] >= TURNING - 1e-9
+        return bool(turns and np.hypot(*(self._spots - spot).T).min(initial=np.inf) < CELL)
 
     def sample(
         self,
@@ -136,7 +149,7 @@ class FreeSpace:
         radius: float = RADIUS,
     ) -> Array:
         """Poses (<= count, 3) uniform over the floor where a disc fits, of one room or all."""
-        places = self.ways(radius).points
+        places = self.ways(radius).points[self.ways(radius).roomy]
         if room is not None:
             bounds = next(item for item in self.house.rooms if item.name == room)
             places = places[((places >= bounds.low) & (places <= bounds.high)).all(1)]
@@ -146,14 +159,21 @@ class FreeSpace:
         poses = np.column_stack((chosen, rng.uniform(-np.pi, np.pi, count)))
         return poses[self.rectangles_free(poses)]
 
-    def turning_point(self, pose: Sequence[float] | Array) -> Array | None:
+    @cached_property
+    def _spots(self) -> Array:
+        """Places (N, 2), none in a pocket, where the base turns on the spot."""
+        ways = self.ways()
+        roomy = ways.points[ways.roomy]
+        return roomy[self.clearance(roomy) >= TURNING]
+
+    def turning_point(self, pose: Sequence[float] | Array) -> Array:
         """The nearest place (2,) where the base can turn on the spot and from which it slides
-        straight to a pose (x, y, yaw) without turning; ``None`` where there is none."""
+        straight to a pose (x, y, yaw) without turning; the pose's own place where there is none.
+        """
         place, yaw = np.asarray(pose[:2], float), float(pose[2])
         if self.clearance(place[None])[0] >= TURNING:
             return place
-        spots = self.ways().points
-        spots = spots[self.clearance(spots) >= TURNING]
+        spots = self._spots
         gaps = np.hypot(*(spots - place).T)
         near = np.argsort(gaps, kind="stable")[: int((gaps < SLIDE).sum())]
         parts = np.linspace(0.0, 1.0, int(SLIDE / 0.05))[:, None]
@@ -162,4 +182,4 @@ class FreeSpace:
             poses = np.column_stack((line, np.full(len(line), yaw)))
             if self.rectangles_free(poses, 0.0)[1:].all():
                 return np.asarray(spot)
-        return None
+        return place

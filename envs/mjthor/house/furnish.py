@@ -15,6 +15,7 @@ from envs.mjthor.house.rectangles import Rect, covered, placed, rounded, turned
 
 _GAP = 0.01  # between a back and its wall
 _TRIES = 24
+_WISHED = 0.65  # probability of trying each piece that is not required
 
 
 @dataclass
@@ -30,6 +31,26 @@ class Furnished:
         taken = body.hits(self.bodies) or body.hits(self.free)
         return not taken and not front.hits(self.bodies)
 
+    def keep(
+        self,
+        rng: np.random.Generator,
+        room: Room,
+        category: str,
+        size: Vector,
+        pose: tuple[Point, float],
+        floor: tuple[Rect, Rect],
+    ) -> None:
+        """Add a piece whose body and front take ``floor``; what lies flat takes none."""
+        design = DESIGNS[category]
+        count = sum(p.category == category for p in self.pieces)
+        name = f"{category.replace(' ', '_')}_{count}"
+        colour = str(rng.choice(design.colours))
+        self.pieces.append(Furniture(name, category, colour, room.name, *pose, size))
+        if design.where != "flat":
+            self.bodies.append(floor[0])
+            if design.front:
+                self.free.append(floor[1])
+
 
 def furnish(
     rng: np.random.Generator, rooms: tuple[Room, ...], doors: tuple[Door, ...]
@@ -44,7 +65,7 @@ def furnish(
     for room in rooms:
         wishes = OPTIONAL[room.kind]
         for i in rng.permutation(len(wishes)):
-            if rng.random() < 0.75:
+            if rng.random() < _WISHED:
                 _place(rng, room, wishes[i], done)
     return tuple(done.pieces)
 
@@ -73,39 +94,15 @@ def _place(rng: np.random.Generator, room: Room, category: str, done: Furnished)
             continue
         position, yaw = spot
         body = covered((-d / 2, -w / 2), (d / 2, w / 2), position, yaw)
-        front = covered((-d / 2, -w / 2), (d / 2 + design.front, w / 2), position, yaw)
-        if not Rect(*room.low, *room.high).holds(body):
+        left = design.left if design.front else 0.0  # the robot's arm is on its right
+        front = covered((d / 2, -w / 2 - left), (d / 2 + design.front, w / 2), position, yaw)
+        floor = Rect(*room.low, *room.high)
+        if not floor.holds(body) or not floor.holds(front):
             continue
         if design.where == "flat" or done.fits(body, front):
-            _keep(rng, room, category, (d, w, h), position, yaw, done)
+            done.keep(rng, room, category, (d, w, h), (position, yaw), (body, front))
             return True
     return False
-
-
-def _keep(
-    rng: np.random.Generator,
-    room: Room,
-    category: str,
-    size: Vector,
-    position: Point,
-    yaw: float,
-    done: Furnished,
-) -> None:
-    design = DESIGNS[category]
-    d, w, _ = size
-    count = sum(p.category == category for p in done.pieces)
-    name = f"{category.replace(' ', '_')}_{count}"
-    colour = str(rng.choice(design.colours))
-    done.pieces.append(Furniture(name, category, colour, room.name, position, yaw, size))
-    if design.where != "flat":
-        done.bodies.append(covered((-d / 2, -w / 2), (d / 2, w / 2), position, yaw))
-    if design.front and design.where != "flat":
-        # Wider than the piece: the robot's arm is on its right, so its base stands to the left.
-        reach = min(design.front, 0.95)
-        done.free += [
-            covered((d / 2, -w / 2), (d / 2 + design.front, w / 2), position, yaw),
-            covered((d / 2, -w / 2 - 0.1), (d / 2 + reach, w / 2), position, yaw),
-        ]
 
 
 def _wall_spot(
@@ -115,7 +112,9 @@ def _wall_spot(
     turns = int(rng.integers(4))
     axis, sign = turns % 2, (1.0, 1.0, -1.0, -1.0)[turns]  # the front looks along this axis
     wall = room.low[axis] if sign > 0 else room.high[axis]
-    low, high = (end + s * (w / 2 + _GAP) for end, s in ((room.low[1 - axis], 1), (room.high[1 - axis], -1)))
+    low, high = (
+        end + s * (w / 2 + _GAP) for end, s in ((room.low[1 - axis], 1), (room.high[1 - axis], -1))
+    )
     if low > high:
         return None
     cornered = design.where == "corner" or rng.random() < 0.5

@@ -58,7 +58,7 @@ Build = Callable[[Vector], Piece]
 
 
 def counter(size: Vector) -> Piece:
-    """A closed kitchen counter; sink and hob fill one end, things stand on the rest."""
+    """A closed kitchen counter: a sink at one end, things on the rest, cupboards on the wall."""
     d, w, h = size
     decor = 0.62
     count = round(w / 0.55)
@@ -79,10 +79,7 @@ def counter(size: Vector) -> Piece:
         Part("cylinder", (-0.17, y, h + 0.21), (0.16, 0.022, 0.022), "metal", False, axis="x"),
         panel((-d / 2 + 0.006, 0, h + 0.28), (0.012, w, 0.56), "splash"),
         box((-d / 2 + 0.17, 0, 1.80), (0.34, w, 0.64)),
-        *(
-            panel((-d / 2 + 0.341, -w / 2 + (i + 1) * w / count, 1.80), (0.004, 0.008, 0.62), "front_dark")
-            for i in range(count - 1)
-        ),
+        panel((-d / 2 + 0.341, 0, 1.80), (0.004, 0.01, 0.62), "front_dark"),
     )
     top = Surface("top", (0, -decor / 2, h), (d / 2, (w - decor) / 2))
     return Piece(parts, surfaces=(top,))
@@ -189,7 +186,7 @@ def shelf(size: Vector) -> Piece:
     return Piece(parts, surfaces=(Surface("level", (0, 0, level), (d / 2, w / 2 - 0.03)),))
 
 
-_BOOKS = ((0.22, "red"), (0.25, "blue"), (0.2, "cream"), (0.24, "green"), (0.21, "brown"))
+_BOOKS = ((0.22, "red"), (0.25, "blue"), (0.2, "cream"), (0.24, "green"))
 
 
 def washbasin(size: Vector) -> Piece:
@@ -199,7 +196,10 @@ def washbasin(size: Vector) -> Piece:
     parts = (
         box((-0.01, 0, (h - 0.03) / 2), (d - 0.02, w, h - 0.03)),
         box((0, 0, h - 0.015), (d, w, 0.03), "white"),
-        *(panel((d / 2 - 0.008, s * w / 4, h / 2), (0.016, w / 2 - 0.02, h - 0.16)) for s in (-1, 1)),
+        *(
+            panel((d / 2 - 0.008, s * w / 4, h / 2), (0.016, w / 2 - 0.02, h - 0.16))
+            for s in (-1, 1)
+        ),
         Part("ellipsoid", (0, y, h), (0.34, 0.42, 0.02), "ice", solid=False),
         Part("cylinder", (-d / 2 + 0.06, y, h + 0.07), (0.03, 0.03, 0.14), "metal", solid=False),
         panel((-d / 2 + 0.008, 0, 1.55), (0.012, w * 0.8, 0.75), "mirror"),

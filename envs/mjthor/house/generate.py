@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,14 +13,17 @@ from envs.mjthor.house import layout
 from envs.mjthor.house.facts import Furniture, House, Opening, Split
 from envs.mjthor.house.free_space import RADIUS, FreeSpace
 from envs.mjthor.house.furnish import furnish, openings, supports
-from envs.mjthor.house.rectangles import Rect, covered
-from envs.mjthor.house.things import stand, standable, things
+from envs.mjthor.house.ground import Ground, Pose, sides, stand
+from envs.mjthor.house.raster import CELL
+from envs.mjthor.house.rectangles import Rect
+from envs.mjthor.house.solid import Mask
+from envs.mjthor.house.things import things
 from envs.schema import ManigymError
 
 HOUSES: Mapping[Split, int] = {"train": 10000, "val": 1000, "test": 1000}
 ATTEMPTS = 200
+_BACK = (0.2, 0.4)  # metres: the base leaves a place at furniture backwards before it turns
 _STREAM = 0x4D4A5468  # sets these streams apart from all others of the project
-_BACK = 0.3  # metres: a place to stand is left backwards this far before the base turns
 
 
 def generate(split: Split, index: int) -> House:
@@ -43,56 +47,63 @@ def _draw(rng: np.random.Generator, split: Split, index: int) -> House | None:
     """One attempt: ``None`` where something found no place or cannot be reached."""
     rooms = layout.rooms(rng)
     doors = layout.doors(rng, rooms)
-    pieces = furnish(rng, rooms, doors)
-    if pieces is None:
+    pieces = furnish(rng, rooms, doors) if doors else None
+    if doors is None or pieces is None:
         return None
-    edge = layout.WALL / 2
-    outline = Rect.around([room.low for room in rooms] + [room.high for room in rooms]).grown(edge)
-    low, high = (outline.x0, outline.y0), (outline.x1, outline.y1)
-    house = House(split, index, low, high, rooms, doors, pieces, openings(pieces), (), ())
-    space = FreeSpace(house)
-    blocked = [*_swept(pieces)]
-    tops = [standable(support, space, blocked) for support in supports(pieces)]
+    ground = Ground.of(rooms, doors, pieces)
+    if not all(_free_before(opening, pieces, ground) for opening in openings(pieces)):
+        return None
+    rects = [Rect(*room.low, *room.high) for room in rooms]
+    outline = Rect.around([c for r in rects for c in (r[:2], r[2:])]).grown(layout.WALL / 2)
+    plan = House(
+        *(split, index, outline[:2], outline[2:], rooms, doors),
+        *(pieces, openings(pieces), (), ()),
+    )
+    space = FreeSpace(plan)
+    main = _connected(plan, space)
+    if main is None:
+        return None
+
+    def reached(pose: Pose, open_too: bool) -> bool:
+        return ground.holds(pose, swept=open_too) and _led_to(pose, space, main)
+
+    tops = [replace(support, sides=sides(support, reached)) for support in supports(pieces)]
     tops = [support for support in tops if support.sides]
-    free = things(rng, tops, space, blocked)
+    free = things(rng, tops, reached)
     if free is None:
         return None
-    house = replace(house, supports=tuple(tops), things=free)
-    return house if _complete(house, space) else None
+    of = {support.name: support for support in tops}
+    if len({of[thing.support].room for thing in free if thing.grasp}) < 2:
+        return None
+    return replace(plan, supports=tuple(tops), things=free)
 
 
-def _swept(pieces: tuple[Furniture, ...]) -> list[Rect]:
-    """Where the open door of a fridge stands."""
-    return [
-        covered((d / 2 - 0.06, w / 2 - 0.06), (d / 2 + w + 0.06, w / 2 + 0.20), p.position, p.yaw)
-        for p in pieces
-        if p.category == "fridge"
-        for d, w in [p.size[:2]]
-    ]
+def _free_before(opening: Opening, pieces: tuple[Furniture, ...], ground: Ground) -> bool:
+    """Whether the robot can stand at its arm's length before a handle and 0.35 m further back."""
+    yaw = next(p.yaw for p in pieces if p.name == opening.furniture)
+    ahead = (round(math.cos(yaw)) + 0.0, round(math.sin(yaw)) + 0.0)
+    point = opening.handle[:2]
+    return all(ground.holds(stand(point, ahead, away), swept=False) for away in (0.6, 0.95))
 
 
-def _complete(house: House, space: FreeSpace) -> bool:
-    """All rooms, things and openings can be reached, and two rooms carry graspable things."""
-    regions, _ = label(space.raster.field >= RADIUS, np.ones((3, 3)))
-    centres = space.raster.centres
-    main = regions == np.bincount(regions[regions > 0]).argmax()
-    for room in house.rooms:
-        inside = ((centres > room.low) & (centres < room.high)).all(-1)
-        if not (main & inside).any():
-            return False
-    stocked = {
-        support.room
-        for support in house.supports
-        for thing in house.things
-        if thing.support == support.name and thing.grasp
-    }
-    return len(stocked) >= 2 and all(_free_before(o, house, space) for o in house.openings)
+def _connected(house: House, space: FreeSpace) -> Mask | None:
+    """The cells of the largest region where a disc moves with all doors open, if it leads into
+    all rooms."""
+    regions, count = label(space.raster.field >= RADIUS, np.ones((3, 3)))
+    if not count:
+        return None
+    main = regions == 1 + np.argmax(np.bincount(regions.ravel())[1:])
+    points = space.raster.centres[main]
+    inside = (((points > room.low) & (points < room.high)).all(1).any() for room in house.rooms)
+    return main if all(inside) else None
 
 
-def _free_before(opening: Opening, house: House, space: FreeSpace) -> bool:
-    """Whether the robot can stand 0.6 to 1.0 m before a handle."""
-    piece = next(p for p in house.furniture if p.name == opening.furniture)
-    ahead = (float(np.cos(piece.yaw)), float(np.sin(piece.yaw)))
-    x, y, yaw = stand(opening.handle[:2], ahead)
-    poses = [(x + s * ahead[0], y + s * ahead[1], yaw) for s in (0.1, 0.3)]
-    return bool(space.rectangles_free(np.array(poses)).any())
+def _led_to(pose: Pose, space: FreeSpace, main: Mask) -> bool:
+    """Whether the base leaves a pose backwards onto the floor that is ``main``."""
+    x, y, yaw = pose
+    for back in _BACK:
+        point = np.array((x - back * math.cos(yaw), y - back * math.sin(yaw)))
+        i, j = np.rint((point - space.raster.origin) / CELL).astype(int)
+        if main[i, j]:
+            return True
+    return False

@@ -17,6 +17,7 @@ LEAF_THICKNESS = 0.04
 LEAF_HEIGHT = 2.0
 OPEN_ANGLE = math.radians(97)
 _CORNER = 0.42  # from a doorway to the nearest corner: room for the leaf beyond 90 degrees
+_TRIES = 8
 _EXTRA_DOOR = 0.35  # probability of a door that the rooms' connection does not need
 
 _KINDS: dict[int, tuple[tuple[RoomKind, ...], ...]] = {  # by area, the largest first
@@ -68,8 +69,9 @@ def _cells(rng: np.random.Generator, count: int) -> list[Rect]:
     return cells
 
 
-def doors(rng: np.random.Generator, rooms: tuple[Room, ...]) -> tuple[Door, ...]:
-    """Doors that connect all rooms (a random spanning tree), and sometimes one more."""
+def doors(rng: np.random.Generator, rooms: tuple[Room, ...]) -> tuple[Door, ...] | None:
+    """Doors that connect all rooms (a random spanning tree), and sometimes one more; ``None`` where
+    they would be in each other's way."""
     pairs = [
         (a, b) for i, a in enumerate(rooms) for b in rooms[i + 1 :] if _shared(a, b) is not None
     ]
@@ -77,11 +79,22 @@ def doors(rng: np.random.Generator, rooms: tuple[Room, ...]) -> tuple[Door, ...]
     chosen: list[Door] = []
     for a, b in (pairs[i] for i in rng.permutation(len(pairs))):
         joins = group[a.name] != group[b.name]
-        if joins or rng.random() < _EXTRA_DOOR:
-            chosen.append(_door(rng, f"door_{len(chosen)}", a, b))
-        old, new = group[b.name], group[a.name]
-        group = {name: new if of == old else of for name, of in group.items()}
-    return tuple(chosen)
+        if not joins and rng.random() > _EXTRA_DOOR:
+            continue
+        drawn = (_door(rng, f"door_{len(chosen)}", a, b) for _ in range(_TRIES))
+        door = next((d for d in drawn if all(_apart(d, c, rooms) for c in chosen)), None)
+        if door is not None:
+            chosen.append(door)
+            old, new = group[b.name], group[a.name]
+            group = {name: new if of == old else of for name, of in group.items()}
+    return tuple(chosen) if len(set(group.values())) == 1 else None
+
+
+def _apart(a: Door, b: Door, rooms: tuple[Room, ...]) -> bool:
+    """Whether neither leaf, when open, stands where the other door needs its floor free."""
+    return not any(
+        open_leaf(one).hits(standing_areas(other, rooms)) for one, other in ((a, b), (b, a))
+    )
 
 
 def _shared(a: Room, b: Room) -> tuple[int, float, float, float] | None:

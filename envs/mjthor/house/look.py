@@ -57,7 +57,7 @@ PAINTS: dict[str, Paint] = {
     "screen": Paint((0.14, 0.17, 0.24), 0.9),
     "leaf": Paint((0.22, 0.45, 0.20), 0.1),
     "water": Paint((0.62, 0.82, 0.90), 0.9),
-    "glass": Paint((0.68, 0.84, 0.95), 0.6, glow=0.45),
+    "glass": Paint((0.68, 0.84, 0.95), 0.6, glow=0.25),
     "trim": Paint((0.95, 0.94, 0.92), 0.1),
     "door": Paint((0.88, 0.85, 0.79), 0.2),
     "planks_oak": Paint((0.80, 0.63, 0.44), 0.1, "planks", 1.3),

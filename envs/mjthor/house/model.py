@@ -35,6 +35,7 @@ FRICTION = (1.0, 0.005, 0.0001)
 def empty_spec() -> mujoco.MjSpec:
     """A spec without bodies: physics at 4 ms where what rests sleeps, soft light, 640 x 480."""
     spec = mujoco.MjSpec()
+    spec.compiler.degree = False  # joint ranges in radians
     option = spec.option
     option.timestep = 0.004
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -43,8 +44,12 @@ def empty_spec() -> mujoco.MjSpec:
     option.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 960
     head = spec.visual.headlight
-    head.ambient, head.diffuse, head.specular = (0.42,) * 3, (0.32,) * 3, (0.05,) * 3
-    spec.visual.map.znear, spec.visual.map.zfar = 0.01, 30.0
+    head.ambient, head.diffuse, head.specular = (0.48,) * 3, (0.30,) * 3, (0.05,) * 3
+    # The shadows of a whole house from one light, its depths fine enough for things on tables.
+    spec.visual.map.znear, spec.visual.map.zfar, spec.visual.map.shadowclip = 0.01, 10.0, 2.5
+    # Fewer triangles: primitives are many and small, and a picture costs half as much on a CPU.
+    quality = spec.visual.quality
+    quality.numquads, quality.numslices, quality.numstacks = 1, 20, 10
     spec.stat.extent, spec.stat.meansize = 4.0, 0.1
     return spec
 
@@ -52,7 +57,8 @@ def empty_spec() -> mujoco.MjSpec:
 def add_house(spec: mujoco.MjSpec, house: House) -> None:
     """Add the whole house to ``spec``: shell, furniture, free things, lights."""
     _add_surroundings(spec, house)
-    rng = np.random.default_rng((house.index, len(house.rooms)))  # colours of walls and floors
+    # Colours of walls and floors are the model's own: they decide nothing.
+    rng = np.random.default_rng((*house.split.encode(), house.index))
     for room in house.rooms:
         add_room(spec, house, room, rng)
     for door in house.doors:
@@ -90,7 +96,7 @@ def _add_surroundings(spec: mujoco.MjSpec, house: House) -> None:
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         pos=(*middle, 6.0),
         dir=(0.35, 0.25, -0.9),
-        diffuse=(0.45, 0.44, 0.41),
+        diffuse=(0.40, 0.39, 0.36),
         specular=(0.15, 0.15, 0.15),
         ambient=(0.0, 0.0, 0.0),
     )
@@ -132,9 +138,7 @@ def _add_moving(
 
 def _add_thing(spec: mujoco.MjSpec, thing: Thing) -> None:
     kind = KINDS[thing.category]
-    body = spec.worldbody.add_body(
-        name=thing.name, pos=thing.position, quat=yaw_quat(thing.yaw)
-    )
+    body = spec.worldbody.add_body(name=thing.name, pos=thing.position, quat=yaw_quat(thing.yaw))
     body.add_freejoint(name=thing.name)
     middle = np.add(kind.low, kind.high) / 2
     mass = kind.mass * np.prod(thing.size) / np.prod(middle)

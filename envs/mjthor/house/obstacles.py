@@ -15,8 +15,12 @@ def sofa(size: Vector) -> Piece:
         p
         for s in (-1, 1)
         for p in (
-            panel((back / 2, s * inner / 4, 0.44), (d - back - 0.02, inner / 2 - 0.02, 0.10), "cloth"),
-            panel((-d / 2 + back + 0.05, s * inner / 4, 0.62), (0.12, inner / 2 - 0.06, 0.30), "cloth"),
+            panel(
+                (back / 2, s * inner / 4, 0.44), (d - back - 0.02, inner / 2 - 0.02, 0.10), "cloth"
+            ),
+            panel(
+                (-d / 2 + back + 0.05, s * inner / 4, 0.62), (0.12, inner / 2 - 0.06, 0.30), "cloth"
+            ),
         )
     )
     parts = (
@@ -32,7 +36,9 @@ def bed(size: Vector) -> Piece:
     """The headboard at the wall, pillows, a blanket over the foot end."""
     d, w, h = size
     pillows = (
-        Part("ellipsoid", (-d / 2 + 0.32, s * w / 4, 0.57), (0.42, w / 2 - 0.1, 0.16), "white", False)
+        Part(
+            "ellipsoid", (-d / 2 + 0.32, s * w / 4, 0.57), (0.42, w / 2 - 0.1, 0.16), "white", False
+        )
         for s in (-1, 1)
     )
     parts = (
@@ -76,7 +82,10 @@ def tv_bench(size: Vector) -> Piece:
     d, w, h = size
     parts = (
         box((0, 0, h / 2), (d, w, h)),
-        *(panel((d / 2, s * w / 4, h / 2), (0.01, w / 2 - 0.03, h - 0.1), "front") for s in (-1, 1)),
+        *(
+            panel((d / 2, s * w / 4, h / 2), (0.01, w / 2 - 0.03, h - 0.1), "front")
+            for s in (-1, 1)
+        ),
         box((-0.05, 0, h + 0.36), (0.04, w * 0.75, 0.62), "black"),
         panel((-0.028, 0, h + 0.36), (0.004, w * 0.75 - 0.04, 0.58), "screen"),
         panel((-0.05, 0, h + 0.03), (0.16, 0.3, 0.06), "black"),
@@ -123,4 +132,9 @@ def toilet(size: Vector) -> Piece:
 def rug(size: Vector) -> Piece:
     """Drawn on the floor, nothing to roll over."""
     d, w, _ = size
-    return Piece((panel((0, 0, 0.004), (d, w, 0.006)), panel((0, 0, 0.005), (d - 0.2, w - 0.2, 0.006), "cloth")))
+    return Piece(
+        (
+            panel((0, 0, 0.004), (d, w, 0.006)),
+            panel((0, 0, 0.005), (d - 0.2, w - 0.2, 0.006), "cloth"),
+        )
+    )

@@ -17,7 +17,7 @@ from envs.mjthor.house.solid import Array, Mask, distance
 CELL = 0.05
 REACH = 0.8  # clearances are exact up to here and not told apart beyond
 COMFORT, SHY = 0.65, 6.0  # metres of clearance that cost nothing; extra cost per metre at the least
-ISLAND = 1.0  # square metres: smaller pockets that a disc cannot leave are not places
+ISLAND = 1.0  # square metres: a smaller pocket that the disc cannot leave is no place to go
 SPACING = CELL / 2  # between the samples of a line
 HORIZON = 80  # way points ahead that a straight line may reach
 
@@ -72,15 +72,20 @@ class Raster:
 
 
 class Ways:
-    """Shortest ways for a disc of one radius; ``shy`` makes the metres near obstacles longer."""
+    """Shortest ways for a disc of one radius; ``shy`` makes the metres near obstacles longer.
+
+    The nodes are the cells where the disc fits: ``points`` (N, 2) their positions, ``cells`` (N,)
+    their places in the flattened raster, ``roomy`` (N,) those that are not in a small pocket.
+    """
 
     def __init__(self, raster: Raster, radius: float, *, shy: bool) -> None:
         self.raster, self.radius, self.shy = raster, radius, shy
         regions, _ = label(raster.field >= radius, np.ones((3, 3)))
         sizes = np.bincount(regions.ravel())
-        free = (regions > 0) & (sizes >= ISLAND / CELL**2)[regions]
+        free = regions > 0
         self.points = raster.centres[free]
         self.cells: NDArray[np.intp] = np.flatnonzero(free)
+        self.roomy: Mask = (sizes >= ISLAND / CELL**2)[regions[free]]
         self.graph = self._graph(free)
 
     def _graph(self, free: Mask) -> csr_matrix:

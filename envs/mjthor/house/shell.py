@@ -9,6 +9,7 @@ import numpy as np
 
 from envs.mjthor.house import look
 from envs.mjthor.house.facts import Door, House, Room
+from envs.mjthor.house.ground import footprint
 from envs.mjthor.house.layout import (
     DOORWAY,
     LEAF_HEIGHT,
@@ -17,6 +18,7 @@ from envs.mjthor.house.layout import (
     WALL_HEIGHT,
     doorway,
 )
+from envs.mjthor.house.rectangles import Rect
 
 _HALF = WALL / 2  # each room brings its own half of a wall, in its own colour
 _LINTEL = LEAF_HEIGHT + 0.03
@@ -29,7 +31,7 @@ _WINDOW = (1.3, 1.1, 1.45)  # width, height, height of its middle
 
 
 def add_room(spec: mujoco.MjSpec, house: House, room: Room, rng: np.random.Generator) -> None:
-    """Floor and four walls of a room; outer walls without a door get a window."""
+    """Floor and four walls of a room, windows in the outer ones."""
     floor, wall = (str(rng.choice(of[room.kind])) for of in (look.FLOORS, look.WALLS))
     (x0, y0), (x1, y1) = room.low, room.high
     spec.worldbody.add_geom(
@@ -61,13 +63,30 @@ def _add_wall(
     edge = low - _HALF
     for start, end in [*sorted(gaps), (high + _HALF, 0.0)]:
         _slab(spec, axis, across, (edge, start), (0.0, WALL_HEIGHT), paint)
-        _slab(spec, axis, (face, face - outward * 0.008), (max(edge, low), min(start, high)), (0.0, _SKIRTING), "trim", drawn=True)
+        _slab(
+            spec,
+            axis,
+            (face, face - outward * 0.008),
+            (max(edge, low), min(start, high)),
+            (0.0, _SKIRTING),
+            "trim",
+            drawn=True,
+        )
         edge = end
     for gap in gaps:
         _slab(spec, axis, across, gap, (_LINTEL, WALL_HEIGHT), paint)
     outer = (house.low, house.high)[outward > 0][axis]
-    if abs(outer - face) < WALL and high - low > _WINDOW[0] + 1.0:
+    if abs(outer - face) < WALL and not _covered(house, axis, face, (low + high) / 2):
         _add_window(spec, axis, face, outward, (low + high) / 2)
+
+
+def _covered(house: House, axis: int, face: float, middle: float) -> bool:
+    """Whether something tall would hide a window in the middle of a wall."""
+    lines = [(face, middle - _WINDOW[0] / 2), (face, middle + _WINDOW[0] / 2)]
+    place = Rect.around(p if axis == 0 else p[::-1] for p in lines).grown(0.2)
+    tall = (piece for piece in house.furniture if piece.size[2] > 1.0)
+    counters = (piece for piece in house.furniture if piece.category == "counter")
+    return place.hits(footprint(piece) for piece in (*tall, *counters))
 
 
 def _slab(
@@ -92,18 +111,13 @@ def _slab(
     )
 
 
-def _add_window(
-    spec: mujoco.MjSpec, axis: int, face: float, outward: int, middle: float
-) -> None:
+def _add_window(spec: mujoco.MjSpec, axis: int, face: float, outward: int, middle: float) -> None:
     """A pane in a frame on the inner face of a wall."""
     width, height, z = _WINDOW
     for depth, grown, paint in ((0.012, 0.05, "trim"), (0.016, 0.0, "glass")):
         along = (middle - width / 2 - grown, middle + width / 2 + grown)
         rise = (z - height / 2 - grown, z + height / 2 + grown)
         _slab(spec, axis, (face, face - outward * depth), along, rise, paint, drawn=True)
-    bar = (middle - 0.02, middle + 0.02)
-    rise = (z - height / 2, z + height / 2)
-    _slab(spec, axis, (face, face - outward * 0.02), bar, rise, "trim", drawn=True)
 
 
 def add_door(spec: mujoco.MjSpec, house: House, door: Door) -> None:

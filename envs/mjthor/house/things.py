@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from envs.mjthor.house.categories import KINDS
+from envs.mjthor.house.categories import GRASPABLE, KINDS, RECEPTACLES
 from envs.mjthor.house.facts import Point, Support, Thing
-from envs.mjthor.house.free_space import FreeSpace
-from envs.mjthor.house.rectangles import Rect, covered, placed, turned
+from envs.mjthor.house.ground import Reached, stand
+from envs.mjthor.house.parts import Vector
+from envs.mjthor.house.rectangles import Rect, placed, turned
 
-STAND = 0.55  # metres from a thing to the centre of the base that grasps it
-BESIDE = 0.25  # metres from there to the right shoulder's lane
 DEPTHS = (0.06, 0.17)  # from the edge to what is grasped: the base stops before the edge
 SPACE = 0.045  # between bounding boxes
 FINGERS = 0.065  # free on both sides of what is grasped
+LEAST, MOST = 24, 36  # things in a house
+PATIENCE = 4
 _RIM = 0.01  # from a bounding box to the edge of its support
 _NEAR = (0.15, 0.5)  # from a receptacle to what may be put into it
 _NEW_COLOUR = 0.9  # probability that a thing of a category already there differs in colour
-GRASPED = tuple(name for name, kind in KINDS.items() if not kind.receptacle)
-RECEPTACLES = tuple(name for name, kind in KINDS.items() if kind.receptacle)
-
-
-def stand(point: Point, side: Point) -> tuple[float, float, float]:
-    """Base pose (x, y, yaw) from which the right arm grasps at ``point`` coming from ``side``."""
-    ahead = (-side[0], -side[1])
-    left = (-ahead[1], ahead[0])
-    x = point[0] + STAND * side[0] + BESIDE * left[0]
-    y = point[1] + STAND * side[1] + BESIDE * left[1]
-    return (x, y, math.atan2(ahead[1], ahead[0]))
 
 
 @dataclass
@@ -40,8 +30,7 @@ class Placing:
     the floor its fingers need."""
 
     rng: np.random.Generator
-    space: FreeSpace
-    blocked: Sequence[Rect]  # swept by doors of furniture: no place to stand beside them
+    reached: Reached
     things: list[Thing] = field(default_factory=list)
     taken: dict[str, list[tuple[Rect, Rect]]] = field(default_factory=dict)
 
@@ -63,27 +52,25 @@ class Placing:
             if offset is None:
                 return None
             yaw = math.atan2(ahead[1], ahead[0]) + self.rng.uniform(-0.15, 0.15)
-            bounds = covered(
-                (-size[0] / 2, -size[1] / 2), (size[0] / 2, size[1] / 2), offset, yaw
-            )
+            bounds = _bounds(offset, yaw, size)
             if not self._fits(support, bounds, ahead, kind.receptacle):
                 continue
             x, y = placed(offset, support.centre[:2], support.yaw)
-            if not self._reached((x, y), side):
+            if not self.reached(stand((x, y), side), bool(support.opening)):
                 continue
             return self._keep(category, support, (x, y), yaw, size, bounds, ahead)
         return None
 
-    def _size(self, category: str) -> tuple[float, float, float]:
+    def _size(self, category: str) -> Vector:
         kind = KINDS[category]
         x, y, z = (round(float(v), 4) for v in self.rng.uniform(kind.low, kind.high))
-        return (x, x if kind.even else y, z)
+        return (x, x if kind.equal else y, x if kind.equal == "xyz" else z)
 
     def _offset(
         self,
         support: Support,
         ahead: Point,
-        size: tuple[float, float, float],
+        size: Vector,
         deep: bool,
         along: tuple[float, float] | None,
     ) -> Point | None:
@@ -114,18 +101,13 @@ class Placing:
             for other, others_hands in self.taken.get(support.name, ())
         )
 
-    def _reached(self, point: Point, side: Point) -> bool:
-        x, y, yaw = stand(point, side)
-        base = covered((-0.35, -0.30), (0.35, 0.30), (x, y), yaw)
-        return self.space.rectangle_free(x, y, yaw) and not base.hits(self.blocked)
-
     def _keep(
         self,
         category: str,
         support: Support,
         point: Point,
         yaw: float,
-        size: tuple[float, float, float],
+        size: Vector,
         bounds: Rect,
         ahead: Point,
     ) -> Thing:
@@ -156,60 +138,60 @@ class Placing:
         return fresh[int(self.rng.integers(len(fresh)))]
 
 
+def _bounds(centre: Point, yaw: float, size: Vector) -> Rect:
+    c, s = abs(math.cos(yaw)) / 2, abs(math.sin(yaw)) / 2
+    x, y = c * size[0] + s * size[1], s * size[0] + c * size[1]
+    return Rect(centre[0] - x, centre[1] - y, centre[0] + x, centre[1] + y)
+
+
 def _with_fingers(bounds: Rect, ahead: Point) -> Rect:
     """Grown along the edge: fingers close across the direction ``ahead``."""
     x, y = FINGERS * abs(ahead[1]), FINGERS * abs(ahead[0])
     return Rect(bounds.x0 - x, bounds.y0 - y, bounds.x1 + x, bounds.y1 + y)
 
 
-def standable(support: Support, space: FreeSpace, blocked: Sequence[Rect]) -> Support:
-    """The same support with those sides only at which the robot can stand somewhere."""
-    placing = Placing(np.random.default_rng(0), space, blocked)
-    sides = []
-    for side in support.sides:
-        x, y = turned(side, -support.yaw)
-        half = abs(y) * support.half[0] + abs(x) * support.half[1]
-        depth = abs(x) * support.half[0] + abs(y) * support.half[1] - 0.1
-        for t in np.linspace(-half + 0.1, half - 0.1, 5):
-            offset = (x * depth - y * t, y * depth + x * t)
-            if placing._reached(placed(offset, support.centre[:2], support.yaw), side):
-                sides.append(side)
-                break
-    return replace(support, sides=tuple(sides))
-
-
 def things(
-    rng: np.random.Generator,
-    supports: Sequence[Support],
-    space: FreeSpace,
-    blocked: Sequence[Rect],
+    rng: np.random.Generator, supports: Sequence[Support], reached: Reached
 ) -> tuple[Thing, ...] | None:
     """24 to 36 things, or ``None`` where too few found a place."""
-    placing = Placing(rng, space, blocked)
-    grasped, receptacles = _endless(rng, GRASPED), _endless(rng, RECEPTACLES)
+    placing = Placing(rng, reached)
+    grasped, receptacles = _endless(rng, tuple(GRASPABLE)), _endless(rng, tuple(RECEPTACLES))
     if not _group(placing, supports, grasped, receptacles):
         return None
-    places = [(s, side) for s in supports for side in s.sides]
-    # Long edges carry more.
-    weights = np.array([1.5 * s.half[1] + 0.2 for s, _ in places])
-    count = int(rng.integers(26, 37))
-    for _ in range(4 * count):
-        if len(placing.things) == count:
-            break
-        support, side = places[int(rng.choice(len(places), p=weights / weights.sum()))]
+    count = int(rng.integers(LEAST + 2, MOST + 1))
+    places = [(support, side) for support in supports for side in support.sides]
+    left = dict.fromkeys(range(len(places)), PATIENCE)  # failures until a place counts as full
+    while left and len(placing.things) < count:
+        i = min(left, key=lambda k: _fill(placing, *places[k]) + rng.uniform(0, 0.6))
+        support, side = places[i]
         many = sum(thing.receptacle for thing in placing.things) * 6 > len(placing.things)
-        deep = not support.opening and not many
-        placing.put(next(receptacles if deep else grasped), support, side)
-    return tuple(placing.things) if len(placing.things) >= 24 else None
+        hollow = not support.opening and not many
+        if placing.put(next(receptacles if hollow else grasped), support, side) is None:
+            left[i] -= 1
+            if not left[i]:
+                del left[i]
+    return tuple(placing.things) if len(placing.things) >= LEAST else None
 
 
-def _endless(rng: np.random.Generator, names: Sequence[str]):  # type: ignore[no-untyped-def]
+def _fill(placing: Placing, support: Support, side: Point) -> float:
+    """Things per 0.2 m of all edges of a support: the emptiest is served first."""
+    across = turned(side, -support.yaw)
+    length = abs(across[1]) * support.half[0] + abs(across[0]) * support.half[1]
+    return 0.1 * len(placing.taken.get(support.name, ())) / (length * len(support.sides))
+
+
+def _endless(rng: np.random.Generator, names: Sequence[str]) -> Iterator[str]:
     """Names in drawn order, all of them before any comes again."""
     while True:
         yield from (names[i] for i in rng.permutation(len(names)))
 
 
-def _group(placing: Placing, supports: Sequence[Support], grasped, receptacles) -> bool:  # type: ignore[no-untyped-def]
+def _group(
+    placing: Placing,
+    supports: Sequence[Support],
+    grasped: Iterator[str],
+    receptacles: Iterator[str],
+) -> bool:
     """On one counter or table a receptacle with two graspable things beside it."""
     tops = [(s, side) for s in supports for side in s.sides if s.furniture.startswith(_GROUPS)]
     for i in placing.rng.permutation(len(tops)):
@@ -226,9 +208,10 @@ def _group(placing: Placing, supports: Sequence[Support], grasped, receptacles) 
         near = 0
         for low, high in ((0.2, 0.42), (-0.42, -0.2)) * 2:
             thing = placing.put(next(grasped), support, side, (middle + low, middle + high))
-            near += thing is not None and _NEAR[0] < math.dist(
-                thing.position[:2], bowl.position[:2]
-            ) < _NEAR[1]
+            near += (
+                thing is not None
+                and _NEAR[0] < math.dist(thing.position[:2], bowl.position[:2]) < _NEAR[1]
+            )
         if near >= 2:
             return True
     return False
