@@ -25,6 +25,7 @@ from envs import card
 from envs.make import Workers
 from envs.pool import Pool, make_pool
 from envs.schema import ManigymError, Protocol
+from envs.seeds import Split
 from policies.base import Policy
 
 TRIES = 2  # an episode that ended in an error is tried once more

@@ -9,7 +9,9 @@ Hooks of a simulator (all private to its file or folder):
 ``_sense(modality)``      one non-camera modality as an array
 ``_picture(kind, ...)``   one picture: ``rgb``, ``depth`` or ``segmentation``
 ``_physics()``            float64 (D,) full physical state; ``_set_physics(state)`` restores it
+``_over()``               optional: whether the task itself is over, won or not
 ``expert()``              optional: a fresh :class:`Expert`
+``measures()``            optional: what else is worth knowing of the episode so far, by name
 ========================  ==========================================================================
 """
 
@@ -62,11 +64,19 @@ class ManipEnv(TaskEnv):
     @abstractmethod
     def _set_physics(self, state: np.ndarray) -> None: ...
 
+    def _over(self) -> bool:
+        """Whether the robot has declared the task done, won or not; ends the episode."""
+        return False
+
     def expert(self) -> Expert:
         """A fresh expert for the running episode; raises where the task has none."""
         raise ManigymError(
             f"{self.card.id} has no expert; tasks with one: python -m benchmark list"
         )
+
+    def measures(self) -> dict[str, float]:
+        """What is measured of the episode so far beside its success; finite numbers by name."""
+        return {}
 
     # -------------------------------------------------------------- gymnasium
     def reset(
@@ -115,7 +125,7 @@ class ManipEnv(TaskEnv):
             raise SimulationError(f"{self.card.id}: the simulator returned reward {reward}")
         self._goals.append(bool(self._goal_reached()))
         self._held += self._goals[-1]
-        terminated = self.ends_on_success and self.succeeded
+        terminated = (self.ends_on_success and self.succeeded) or self._over()
         truncated = not terminated and len(self._goals) >= self.horizon
         self._running = not (terminated or truncated)
         return reward, terminated, truncated

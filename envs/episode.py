@@ -29,6 +29,7 @@ class EpisodeSummary:
     that two executions can be compared step by step. ``trajectory``: when recorded, ``obs/<key>``
     (T, ...), ``action`` (T, A), ``reward`` (T,) and ``sim_state`` (T, D), each before the action of
     its step. ``instruction``: the goal in words. ``frames``: the film, uint8 (H, W, 3) each.
+    ``measures``: see :meth:`envs.base.ManipEnv.measures`.
     """
 
     success: bool
@@ -44,6 +45,7 @@ class EpisodeSummary:
     trajectory: dict[str, np.ndarray] | None = None
     frames: list[np.ndarray] = field(default_factory=list)
     film_problem: str = ""
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -180,4 +182,5 @@ class EpisodeRunner:
             instruction=self.env.instruction,
             frames=self._frames,
             film_problem=self._film_problem,
+            measures=self.env.measures(),
         )

@@ -60,6 +60,7 @@ def report(comparison: RunComparison, verdict: Verdict) -> str:
         *_left_out(comparison),
         _table(verdict),
         *_over_tasks(verdict),
+        *_lengths(comparison),
         *(_identical(comparison.tasks) if comparison.same_name else []),
         verdict.sentence,
         f"Evidence that holds however often the runs were looked at: {verdict.evidence:.3g} "
@@ -132,6 +133,17 @@ def _over_tasks(verdict: Verdict) -> list[str]:
         f"p (Holm): adjusted for testing {len(verdict.tasks)} tasks; read it where no task was "
         "chosen beforehand"
     ]
+
+
+def _lengths(comparison: RunComparison) -> list[str]:
+    """Success weighted by episode length, where one of the runs is an expert's."""
+    lines = []
+    for name, other, run in (("A", "B", comparison.b), ("B", "A", comparison.a)):
+        for task in comparison.paired if run.config.get("policy") == "expert" else ():
+            value = task.sel(reference_is_a=other == "A")
+            if value is not None:
+                lines.append(f"{task.env}: SEL of {name} by the lengths of {other}: {value:.3f}")
+    return ["\n".join(lines)] if lines else []
 
 
 def _identical(tasks: Sequence[TaskComparison]) -> list[str]:

@@ -27,7 +27,7 @@ from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.engine.latency import LatencySettings
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.jobs import Finished, Request, run
-from benchmark.results.table import table
+from benchmark.results.table import measures_table, table
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose
 from envs.schema import ManigymError
@@ -101,6 +101,8 @@ def _report(finished: Sequence[Finished], board: Path) -> int:
     rows = [row for one in finished for row in one.rows]
     folders = " ".join(str(one.folder) for one in finished)
     print(f"\n{table(rows)}")
+    if measured := measures_table(rows):
+        print(f"\n{measured}")
     if suites := averages(rows):
         print(f"\n{averages_table(suites)}")
     print(f"\n{board}   records and films: {folders}")

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from benchmark.results import conditions
 from benchmark.results.leaderboard import read_rows
 from benchmark.results.records import EpisodeRecord, read_records
+from benchmark.statistics.lengths import mean_weighted_success
 from benchmark.statistics.paired import PairedTable
 from envs.schema import ManigymError
 
@@ -90,6 +91,15 @@ class TaskComparison:
     def table(self) -> PairedTable:
         return PairedTable.of(
             [bool(p.a.success) for p in self.pairs], [bool(p.b.success) for p in self.pairs]
+        )
+
+    def sel(self, reference_is_a: bool) -> float | None:
+        """SEL of one run by the lengths of the other, over the episodes that the other solved."""
+        pairs = ((p.b, p.a) if reference_is_a else (p.a, p.b) for p in self.pairs)
+        return mean_weighted_success(
+            (bool(one.success), one.steps or 0, other.steps or 0)
+            for one, other in pairs
+            if other.success
         )
 
 

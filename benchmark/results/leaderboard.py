@@ -28,7 +28,8 @@ class Row:
     ``low``, ``high``: ends of the ``interval`` of ``success_rate`` (``wilson 95 %``; after a
     sequential stop a confidence sequence). ``rate_errors_fail``, ``rate_errors_succeed``: the rate
     if every error had been a failure, or a success. ``stopping``: the rule that ended the run
-    early, if there was one. ``selection``: how the checkpoint was chosen. ``conditions``: names of
+    early, if there was one. ``measures``: means over episodes of what the environment measures
+    beside success, as JSON. ``selection``: how the checkpoint was chosen. ``conditions``: names of
     files in the run's folder. ``records_sha256``: of the first ``records_bytes`` of
     ``episodes.jsonl``; ``row_sha256``: of all other cells. Empty cells: not measured.
     """
@@ -51,6 +52,7 @@ class Row:
     stopping: str
     mean_return: float | None
     mean_steps: float | None
+    measures: str
     episodes_per_hour: float | None
     env_steps_per_second: float | None
     policy_ms_p50: float | None
@@ -127,10 +129,21 @@ def outcome_figures(
         "rate_errors_succeed": _rounded((successes + errors) / tried, 4) if tried else None,
         "mean_return": _rounded(mean([r.total_reward or 0.0 for r in good]), 4),
         "mean_steps": _rounded(mean(steps), 1),
+        "measures": _mean_measures(good),
         "env_steps_per_second": _rounded(sum(steps) / sim_seconds, 1) if sim_seconds else None,
         "policy_ms_p50": _rounded(percentile(policy_ms, 50), 3),
         "policy_ms_p95": _rounded(percentile(policy_ms, 95), 3),
     }
+
+
+def _mean_measures(records: Sequence[EpisodeRecord]) -> str:
+    """Means by name, as JSON; of each over the episodes that have it. Empty without any."""
+    names = sorted({name for record in records for name in record.measures})
+    means = {
+        name: _rounded(mean([r.measures[name] for r in records if name in r.measures]), 4)
+        for name in names
+    }
+    return json.dumps(means) if means else ""
 
 
 def append_row(path: Path, row: Row) -> None:

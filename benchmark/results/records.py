@@ -35,6 +35,7 @@ class EpisodeRecord:
     apart, never as a failure of the policy). Hashes chain over all states and all actions; the
     ``trace`` file has them step by step. ``isolation``: where the simulator ran; ``conditions``:
     name of a file that says all else a result could depend on. ``delays``: in control ticks.
+    ``measures``: what the environment measures beside success (``ManipEnv.measures``).
     """
 
     env: str
@@ -56,6 +57,7 @@ class EpisodeRecord:
     error: str | None = None
     video: str | None = None
     delays: list[int] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
 
     @property
     def outcome(self) -> tuple[Any, ...]:
@@ -95,6 +97,7 @@ class EpisodeRecord:
             error=str(outcome.failure) if outcome.failure else None,
             video=video,
             delays=outcome.delays,
+            measures=summary.measures if summary else {},
         )
 
     def to_json(self) -> str:

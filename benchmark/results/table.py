@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,6 +56,14 @@ def table(rows: Sequence[Mapping[str, Any]], style: str = "simple") -> str:
     body = [[cell_text(column, row) for column in shown] for row in rows]
     headers = [SHOWN[column] for column in shown]
     return tabulate(body, headers=headers, tablefmt=style, disable_numparse=True)
+
+
+def measures_table(rows: Sequence[Mapping[str, Any]], style: str = "simple") -> str:
+    """Means of what environments measure beside success, one column each; empty without any."""
+    found = [(row, json.loads(row["measures"])) for row in rows if row["measures"]]
+    names = list(dict.fromkeys(name for _, means in found for name in means))
+    body = [[row["env"], row["policy"], *(means.get(n) for n in names)] for row, means in found]
+    return tabulate(body, headers=["environment", "policy", *names], tablefmt=style) if body else ""
 
 
 def says_something(column: str, row: Mapping[str, Any]) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 from envs.base import Expert
 from envs.mjthor.episodes import Episode, draw
 from envs.mjthor.expert.script import ScriptedExpert
-from envs.mjthor.goals import GOALS
-from envs.mjthor.house.facts import House
+from envs.mjthor.goals import GOALS, NEAR
+from envs.mjthor.house.facts import House, Split
 from envs.mjthor.house.free_space import FreeSpace
 from envs.mjthor.house.generate import HOUSES, generate
 from envs.mjthor.house.model import add_house, empty_spec
@@ -28,14 +28,11 @@ from envs.seeds import split_of
 _SUBSTEPS = 25  # of 4 ms: 10 Hz
 _SETTLE = 50  # physics steps before an episode
 _HOUSE, _EPISODE = 0, 1  # streams of an episode
-_HOUSES = {"demonstrations": "train", "finetuning": "train", "validation": "val", "test": "test"}
+_HOUSES: Mapping[str, Split] = {"demonstrations": "train", "finetuning": "train", "validation": "val", "test": "test"}
+# Metres from the base within which a task that is mostly driving can end.
+_WITHIN = {"nav_to_object": NEAR, "fetch": 0.75}
 _ATTEMPTS = 20  # houses that are tried for an episode
 _OVERVIEW = "camera_follower"
-_UNSTABLE = (
-    mujoco.mjtWarning.mjWARN_BADQPOS,
-    mujoco.mjtWarning.mjWARN_BADQVEL,
-    mujoco.mjtWarning.mjWARN_BADQACC,
-)
 
 
 class MJThorEnv(MujocoEnv):
@@ -57,11 +54,10 @@ class MJThorEnv(MujocoEnv):
         **options: Any,
     ) -> None:
         super().__init__(card, **options)
-        if houses is not None and houses not in HOUSES:
-            raise ManigymError(f"houses are {', '.join(HOUSES)} or none given, got {houses!r}")
         if house is not None and not isinstance(house, int):
             raise ManigymError(f"house is the index of a house, got {house!r}")
-        self.houses, self.fixed_house = houses, house
+        self.houses = None if houses is None else _split(houses)
+        self.fixed_house = house
         self.delta_arm = self.protocol.name == "delta"
         self._spoc = self.protocol.name == "spoc"
         self._loaded: House | None = None
@@ -75,13 +71,11 @@ class MJThorEnv(MujocoEnv):
         self.house, self.episode = self._drawn(seed)
         self._load(self.house)
         self._begin()
-        mujoco.mj_step(self.model, self.data, _SETTLE)
-        mujoco.mj_forward(self.model, self.data)
-        self._require_stable()
+        self._step(_SETTLE)
 
     def _drawn(self, seed: int) -> tuple[House, Episode]:
         """The first house of the seed's stream in which there is an episode, and the episode."""
-        split = self.houses or _HOUSES[split_of(seed)]
+        split = _HOUSES[split_of(seed)] if self.houses is None else self.houses
         rng = np.random.default_rng([seed, _HOUSE])
         for attempt in range(_ATTEMPTS):
             drawn = int(rng.integers(HOUSES[split]))
@@ -121,34 +115,53 @@ class MJThorEnv(MujocoEnv):
     # ------------------------------------------------------------------- one step
     def _advance(self, native: np.ndarray) -> float:
         self.world.robot.command(native, self.delta_arm)
-        mujoco.mj_step(self.model, self.data, _SUBSTEPS)
-        mujoco.mj_forward(self.model, self.data)
-        self._require_stable()
-        self._last_action[:] = self.card.action.from_physical(native)
+        self._step(_SUBSTEPS)
+        self._last_action[:] = native
         self.actions_taken += 1
         self._trace.update()
         self._reached = self.goal.reached()
-        return self.goal.reward()
+        return self.goal.reward(self._reached)
+
+    def _step(self, count: int) -> None:
+        """Physics steps; then poses and cameras, but not contacts, are those of the new state.
+
+        MuJoCo starts over on its own where a state goes bad: an error of the episode here.
+        """
+        before = self.data.time
+        mujoco.mj_step(self.model, self.data, count)
+        if self.data.time <= before:
+            raise SimulationError(f"{self.card.id}: MuJoCo's state went bad and it started over")
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
 
     def _goal_reached(self) -> bool:
         return self._reached
 
-    def _require_stable(self) -> None:
-        """MuJoCo starts over on its own when a state goes bad: an error of the episode here."""
-        bad = [w for w in _UNSTABLE if self.data.warning[w].number]
-        if bad:
-            raise SimulationError(f"{self.card.id}: MuJoCo became unstable ({bad[0].name})")
-
     def measures(self) -> dict[str, float]:
-        """Those of the trace, the sub-goals (``subgoals`` their share) and metres left."""
+        """Those of the trace; ``success_at_end`` and ``success_at_any_step``, whatever the rule;
+        ``distance_left`` metres, the sub-goals (``subgoals`` their share), and on the way to a
+        thing ``shortest_path`` (metres, geodesic) and ``spl``."""
         passed = {name: float(done) for name, done in self.goal.subgoals().items()}
         left = np.linalg.norm(self.goal.place()[:2] - self.world.robot.base_pose[:2])
-        return {
+        measured = {
             **self._trace.measures(),
+            "success_at_end": float(self.goal_reached),
+            "success_at_any_step": float(any(self._goals)),
             "distance_left": float(left),
             "subgoals": float(np.mean(list(passed.values()))),
             **{f"subgoal/{name}": done for name, done in passed.items()},
         }
+        return measured | self._path_efficiency(measured["path_length"])
+
+    def _path_efficiency(self, driven: float) -> dict[str, float]:
+        """SPL (arXiv 1807.06757) against the shortest way to where the target is within reach."""
+        if self.card.task not in _WITHIN:
+            return {}
+        names = self.episode.instances or (self.episode.target,)
+        ends = np.array([self.world.things[name].position[:2] for name in names])
+        shortest = self._route.shortest(self.episode.start[:2], ends, _WITHIN[self.card.task])
+        spl = self.succeeded * shortest / max(driven, shortest, 1e-6)
+        return {"shortest_path": shortest, "spl": float(spl)}
 
     def expert(self) -> Expert:
         return ScriptedExpert(self)
@@ -164,7 +177,8 @@ class MJThorEnv(MujocoEnv):
     def _proprio(self) -> np.ndarray:
         robot = self.world.robot
         measured = (robot.head, robot.arm, [robot.opening], robot.base_velocity)
-        return np.concatenate([*measured, self._last_action])
+        taken = self.card.action.from_physical(self._last_action) * bool(self.actions_taken)
+        return np.concatenate([*measured, taken])
 
     def _state(self) -> np.ndarray:
         """The groups of the card, in order."""
@@ -202,12 +216,16 @@ class MJThorEnv(MujocoEnv):
 
     # ---------------------------------------------------------------- state as data
     def _task_arrays(self) -> list[np.ndarray]:
-        return [self._last_action, self.goal.memory, self._trace.memory]
+        return [self._last_action, self.goal.memory]
 
     def snapshot(self) -> dict[str, Any]:
         """With all of MuJoCo's data: which bodies sleep is in no state vector of its own."""
-        own = {"seed": self.seed_used, "steps": self.actions_taken, "data": copy.copy(self.data)}
-        return super().snapshot() | own
+        return super().snapshot() | {
+            "seed": self.seed_used,
+            "steps": self.actions_taken,
+            "trace": self._trace.copy(),
+            "data": copy.copy(self.data),
+        }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         if not self._started or snapshot["seed"] != self.seed_used:
@@ -215,4 +233,12 @@ class MJThorEnv(MujocoEnv):
         super().restore(snapshot)
         mujoco.mj_copyData(self.data, self.model, snapshot["data"])
         self.actions_taken = snapshot["steps"]
+        self._trace.restore(snapshot["trace"])
         self._reached = bool(self._goals) and self._goals[-1]
+
+
+def _split(name: str) -> Split:
+    for split in HOUSES:
+        if split == name:
+            return split
+    raise ManigymError(f"houses are {', '.join(HOUSES)}, got {name!r}")

@@ -34,9 +34,9 @@ class Goal(ABC):
     def reached(self) -> bool:
         """Whether the rule holds now."""
 
-    def reward(self) -> float:
-        """By default 1 where the rule holds."""
-        return float(self.reached())
+    def reward(self, reached: bool) -> float:
+        """By default 1 where the rule holds, which the caller has just asked."""
+        return float(reached)
 
     def subgoals(self) -> Mapping[str, bool]:
         """Name -> whether it holds (or was passed), in order."""
@@ -66,7 +66,7 @@ class SeeNear(Goal):
     def place(self) -> np.ndarray:
         return self.world.position(self._nearest()[1])
 
-    def reward(self) -> float:
+    def reward(self, reached: bool) -> float:
         gap, name = self._nearest()
         sees = gap < NEAR and self.world.sees(self.world.things[name])
         return max(0.0, 1.0 - gap / NEAR) if sees else 0.0
@@ -99,7 +99,7 @@ class Placed(Goal):
     def place(self) -> np.ndarray:
         return self.world.middle(self.episode.goal)
 
-    def reward(self) -> float:
+    def reward(self, reached: bool) -> float:
         apart = self.world.middle(self.episode.target) - self.world.middle(self.episode.goal)
         return float(np.exp(-np.linalg.norm(apart)))
 
@@ -119,7 +119,7 @@ class Opened(Goal):
     def place(self) -> np.ndarray:
         return self.world.handle(self.episode.openings[0])
 
-    def reward(self) -> float:
+    def reward(self, reached: bool) -> float:
         return float(np.clip(self._share(), 0.0, 1.0))
 
 
@@ -137,7 +137,7 @@ class AllRooms(Goal):
                 self.memory[i] = 1.0
         return bool(self.memory.all())
 
-    def reward(self) -> float:
+    def reward(self, reached: bool) -> float:
         return float(self.memory.mean())
 
     def subgoals(self) -> Mapping[str, bool]:
@@ -189,7 +189,7 @@ class Tidied(Goal):
             self.memory[0] += 1
         return self._passed == len(self._STAGES)
 
-    def reward(self) -> float:
+    def reward(self, reached: bool) -> float:
         return self._passed / len(self._STAGES)
 
     def subgoals(self) -> Mapping[str, bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cache
 
 import mujoco
@@ -25,6 +27,7 @@ FOOTPRINT = ((-0.35, 0.346), (-0.30, 0.30))  # metres, x and y of the base in it
 ARM_REACH = 0.1 * np.array((3.142, 3.142, 3.142, 3.142, 6.283, 6.283, 2.094))
 # How far the base's target may run ahead of the base when something holds it: m, m, rad.
 LEASH = np.array((0.10, 0.10, 0.20))
+_ARM_LOW, _ARM_HIGH = np.array(ARM_LOW), np.array(ARM_HIGH)
 
 
 @cache
@@ -45,10 +48,10 @@ class Robot:
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         self.model, self.data = model, data
-        names = (*BASE, *HEAD, *ARM, *FINGERS)
-        self._q = np.array([model.joint(n).qposadr[0] for n in names])
-        self._v = np.array([model.joint(n).dofadr[0] for n in names])
-        self._u = np.array([model.actuator(n).id for n in (*BASE, *HEAD, *ARM, "right_gripper")])
+        # The robot is the first thing in the model, its joints and actuators in these orders.
+        joints, actuators = (*BASE, *HEAD, *ARM, *FINGERS), (*BASE, *HEAD, *ARM, "right_gripper")
+        assert [model.joint(name).qposadr[0] for name in joints] == list(range(14))
+        assert [model.actuator(name).id for name in actuators] == list(range(13))
         self._hand = model.site("grasp").id
         self.root = model.body("base").id
 
@@ -56,34 +59,34 @@ class Robot:
     @property
     def base_pose(self) -> np.ndarray:
         """float64 (3,): x, y, yaw in the house; yaw is not wrapped."""
-        return self.data.qpos[self._q[:3]]
+        return self.data.qpos[:3].copy()
 
     @property
     def head(self) -> np.ndarray:
         """float64 (2,): pan, tilt."""
-        return self.data.qpos[self._q[3:5]]
+        return self.data.qpos[3:5].copy()
 
     @property
     def arm(self) -> np.ndarray:
         """float64 (7,) rad."""
-        return self.data.qpos[self._q[5:12]]
+        return self.data.qpos[5:12].copy()
 
     @property
     def opening(self) -> float:
         """The gripper, 0 (closed) to 1 (open)."""
-        return float(self.data.qpos[self._q[12:]].mean() / FINGER_TRAVEL)
+        return float(self.data.qpos[12:14].mean() / FINGER_TRAVEL)
 
     @property
     def base_velocity(self) -> np.ndarray:
         """float64 (3,): forward, to the left, turning; in the robot's frame."""
-        vx, vy, turning = self.data.qvel[self._v[:3]]
+        vx, vy, turning = self.data.qvel[:3]
         forward, left = turned((vx, vy), -self.base_pose[2])
         return np.array([forward, left, turning])
 
     @property
     def joint_speed(self) -> np.ndarray:
         """float64 (7,) rad/s of the arm."""
-        return self.data.qvel[self._v[5:12]]
+        return self.data.qvel[5:12].copy()
 
     @property
     def hand(self) -> tuple[np.ndarray, np.ndarray]:
@@ -109,15 +112,15 @@ class Robot:
     @property
     def target(self) -> np.ndarray:
         """float64 (13,): base pose in the house, head, arm, gripper opening, as last commanded."""
-        target = self.data.ctrl[self._u].copy()
+        target = self.data.ctrl[:13].copy()
         target[12] /= FINGER_TRAVEL
         return target
 
-    def place(self, base: np.ndarray, head: np.ndarray, arm: np.ndarray) -> None:
+    def place(self, base: Sequence[float], head: Sequence[float], arm: Sequence[float]) -> None:
         """Put the robot somewhere at rest, gripper open, targets where it is."""
-        self.data.qpos[self._q] = [*base, *head, *arm, FINGER_TRAVEL, FINGER_TRAVEL]
-        self.data.qvel[self._v] = 0.0
-        self.data.ctrl[self._u] = [*base, *head, *arm, FINGER_TRAVEL]
+        self.data.qpos[:14] = [*base, *head, *arm, FINGER_TRAVEL, FINGER_TRAVEL]
+        self.data.qvel[:14] = 0.0
+        self.data.ctrl[:13] = [*base, *head, *arm, FINGER_TRAVEL]
 
     def command(self, native: np.ndarray, delta_arm: bool) -> None:
         """Set the targets of one control step from the physical action (13,).
@@ -127,17 +130,17 @@ class Robot:
         does not wind up against an obstacle. Arm targets move at most at their joint's speed.
         """
         ctrl = self.data.ctrl
-        base, arm = ctrl[self._u[:3]], ctrl[self._u[5:12]]
-        step = np.array([*turned(native[:2], base[2]), native[2]])
-        ctrl[self._u[:3]] = self.base_pose + np.clip(base + step - self.base_pose, -LEASH, LEASH)
-        ctrl[self._u[3:5]] = native[3:5]
+        base, arm = ctrl[:3], ctrl[5:12]
+        dx, dy = turned(native[:2], base[2])
+        gap = base + (dx, dy, native[2]) - self.data.qpos[:3]
+        base[:] = self.data.qpos[:3] + gap.clip(-LEASH, LEASH)
+        ctrl[3:5] = native[3:5]
         goal = arm + native[5:12] if delta_arm else native[5:12]
-        goal = np.clip(goal, ARM_LOW, ARM_HIGH)
-        ctrl[self._u[5:12]] = arm + np.clip(goal - arm, -ARM_REACH, ARM_REACH)
-        ctrl[self._u[12]] = FINGER_TRAVEL * native[12]
+        arm += (goal.clip(_ARM_LOW, _ARM_HIGH) - arm).clip(-ARM_REACH, ARM_REACH)
+        ctrl[12] = FINGER_TRAVEL * native[12]
 
 
 def turned(vector: tuple[float, float] | np.ndarray, angle: float) -> tuple[float, float]:
     """A plane vector (x, y) turned by ``angle`` radians."""
-    c, s = np.cos(angle), np.sin(angle)
+    c, s = math.cos(angle), math.sin(angle)
     return c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]

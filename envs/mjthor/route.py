@@ -29,6 +29,14 @@ class Route:
             cell = best
         return (raster.centres[cell] if left > 0 else np.asarray(place[:2])), left
 
+    def shortest(self, start: tuple[float, float], ends: np.ndarray, within: float) -> float:
+        """Metres from ``start`` to the nearest free place within ``within`` metres of one of the
+        ends (K, 2); 0 where that is nowhere."""
+        field = self._space.distances(start)
+        gaps = np.linalg.norm(self._space.raster.centres[..., None, :] - ends, axis=-1).min(axis=-1)
+        found = field[(gaps < within) & np.isfinite(field)]
+        return float(found.min()) if len(found) else 0.0
+
     def _field(self, place: tuple[float, float]) -> np.ndarray:
         if place not in self._fields:
             self._fields[place] = self._space.distances(place)

@@ -1,54 +1,49 @@
-"""What is measured of an episode beside its success: way, rooms, smoothness.
-
-Everything is kept in one float64 array, which is part of the state: a restored episode has the
-measures of the one it continues.
-"""
+"""What is measured of an episode beside its success: way, rooms, smoothness."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from envs.mjthor.world import World
 
 _STEP = 0.1  # seconds
-_STEPS, _WAY, _JERK, _POSE, _JOINTS = 0, 1, 2, slice(3, 5), slice(5, 26)
-_ROOMS = 26
 
 
 class Trace:
-    """Follows the robot from its start; ``memory`` float64 (26 + rooms,)."""
+    """The robot's way: ``bases`` (x, y, yaw) and ``arms`` (7,) rad, at the start and after every
+    control step."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.memory = np.zeros(_ROOMS + len(world.house.rooms))
-        self.memory[_POSE] = world.robot.base_pose[:2]
-        self._enter()
+        self.bases: list[np.ndarray] = []
+        self.arms: list[np.ndarray] = []
+        self.update()
 
     def update(self) -> None:
-        """Take in one control step."""
-        memory, robot = self.memory, self._world.robot
-        place, joints = robot.base_pose[:2], memory[_JOINTS].reshape(3, 7)
-        memory[_WAY] += np.linalg.norm(place - memory[_POSE])
-        memory[_POSE] = place
-        if memory[_STEPS] >= 3:
-            third = robot.arm - 3 * joints[0] + 3 * joints[1] - joints[2]
-            memory[_JERK] += np.linalg.norm(third) / _STEP**3
-        joints[1:], joints[0] = joints[:-1].copy(), robot.arm
-        memory[_STEPS] += 1
-        self._enter()
+        """Take in the present state."""
+        self.bases.append(self._world.robot.base_pose)
+        self.arms.append(self._world.robot.arm)
 
-    def _enter(self) -> None:
-        x, y, _ = self._world.robot.base_pose
-        for i, room in enumerate(self._world.house.rooms):
-            if room.holds((x, y)):
-                self.memory[_ROOMS + i] = 1.0
+    def copy(self) -> dict[str, Any]:
+        return {"bases": list(self.bases), "arms": list(self.arms)}
+
+    def restore(self, copied: dict[str, Any]) -> None:
+        """Inverse of :meth:`copy`."""
+        self.bases, self.arms = list(copied["bases"]), list(copied["arms"])
 
     def measures(self) -> dict[str, float]:
-        """``path_length`` m, ``rooms_visited`` share of the rooms, ``joint_jerk`` rad/s^3, the mean
+        """``path_length`` m, ``rooms_visited`` share of the rooms, ``joint_jerk`` rad/s^3: the mean
         norm of the arm's third difference over time (MolmoSpaces' smoothness)."""
-        counted = max(1.0, self.memory[_STEPS] - 3)
+        places = np.array(self.bases)[:, :2]
+        third = np.diff(np.array(self.arms), n=3, axis=0) / _STEP**3
+        visited = [
+            ((places >= room.low) & (places <= room.high)).all(axis=1).any()
+            for room in self._world.house.rooms
+        ]
         return {
-            "path_length": float(self.memory[_WAY]),
-            "rooms_visited": float(self.memory[_ROOMS:].mean()),
-            "joint_jerk": float(self.memory[_JERK] / counted),
+            "path_length": float(np.linalg.norm(np.diff(places, axis=0), axis=1).sum()),
+            "rooms_visited": float(np.mean(visited)),
+            "joint_jerk": float(np.linalg.norm(third, axis=1).mean()) if len(third) else 0.0,
         }

@@ -14,8 +14,8 @@ from envs.mjthor.house.parts import Vector
 @dataclass(frozen=True)
 class Design:
     """``low`` to ``high``: sizes (depth, width, height); ``front``: metres of floor kept free
-    before it, ``left`` more of it to the left of one who looks at it. ``where``: with its back at
-    a wall, there in a corner, anywhere, or lying flat."""
+    before it, ``left`` and ``right`` more of it beside that, as seen by one who looks at it.
+    ``where``: with its back at a wall, there in a corner, anywhere, or lying flat."""
 
     build: Build
     low: Vector
@@ -24,6 +24,7 @@ class Design:
     front: float
     where: Literal["wall", "corner", "free", "flat"] = "wall"
     left: float = 0.1
+    right: float = 0.0
 
 
 _WOODS = ("oak", "walnut", "birch", "wood")
@@ -39,6 +40,7 @@ DESIGNS: dict[str, Design] = {
         ("steel", "white", "red"),
         1.35,
         left=0.52,
+        right=0.22,
     ),
     "table": Design(furniture.table, (0.75, 1.15, 0.70), (0.90, 1.60, 0.75), _WOODS, 0.95, "free"),
     "desk": Design(

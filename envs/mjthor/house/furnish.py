@@ -94,8 +94,10 @@ def _place(rng: np.random.Generator, room: Room, category: str, done: Furnished)
             continue
         position, yaw = spot
         body = covered((-d / 2, -w / 2), (d / 2, w / 2), position, yaw)
-        left = design.left if design.front else 0.0  # the robot's arm is on its right
-        front = covered((d / 2, -w / 2 - left), (d / 2 + design.front, w / 2), position, yaw)
+        front = body
+        if design.front:
+            low, high = -w / 2 - design.left, w / 2 + design.right
+            front = covered((d / 2, low), (d / 2 + design.front, high), position, yaw)
         floor = Rect(*room.low, *room.high)
         if not floor.holds(body) or not floor.holds(front):
             continue

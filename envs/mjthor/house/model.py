@@ -127,7 +127,7 @@ def _add_moving(
         pos=(*moving.axis, 0) if hinged else (0, 0, 0),
         range=sorted((0.0, moving.travel)),
         limited=mujoco.mjtLimited.mjLIMITED_TRUE,
-        damping=[moving.damping, 0.0, 0.0],
+        damping=moving.damping,
         frictionloss=moving.friction,
     )
     solid = sum(part.solid for part in moving.parts)

@@ -139,7 +139,7 @@ def add_door(spec: mujoco.MjSpec, house: House, door: Door) -> None:
         axis=(0, 0, 1),
         range=sorted((0.0, door.open_angle)),
         limited=mujoco.mjtLimited.mjLIMITED_TRUE,
-        damping=[LEAF_DAMPING, 0.0, 0.0],
+        damping=LEAF_DAMPING,
         frictionloss=LEAF_FRICTION,
     )
     leaf = {"contype": 1, "conaffinity": 0, "condim": 4}

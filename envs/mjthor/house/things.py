@@ -16,9 +16,10 @@ from envs.mjthor.house.rectangles import Rect, placed, turned
 
 DEPTHS = (0.06, 0.17)  # from the edge to what is grasped: the base stops before the edge
 SPACE = 0.045  # between bounding boxes
-FINGERS = 0.065  # free on both sides of what is grasped
+FINGERS = 0.075  # free on both sides of what is grasped
 LEAST, MOST = 24, 36  # things in a house
-PATIENCE = 4
+PATIENCE = 4  # failed draws after which an edge counts as full
+_ASKEW = 0.12  # radians between a thing and the edge it stands at, at most
 _RIM = 0.01  # from a bounding box to the edge of its support
 _NEAR = (0.15, 0.5)  # from a receptacle to what may be put into it
 _NEW_COLOUR = 0.9  # probability that a thing of a category already there differs in colour
@@ -51,7 +52,7 @@ class Placing:
             offset = self._offset(support, ahead, size, kind.receptacle, along)
             if offset is None:
                 return None
-            yaw = math.atan2(ahead[1], ahead[0]) + self.rng.uniform(-0.15, 0.15)
+            yaw = math.atan2(ahead[1], ahead[0]) + self.rng.uniform(-_ASKEW, _ASKEW)
             bounds = _bounds(offset, yaw, size)
             if not self._fits(support, bounds, ahead, kind.receptacle):
                 continue
@@ -145,8 +146,8 @@ def _bounds(centre: Point, yaw: float, size: Vector) -> Rect:
 
 
 def _with_fingers(bounds: Rect, ahead: Point) -> Rect:
-    """Grown along the edge: fingers close across the direction ``ahead``."""
-    x, y = FINGERS * abs(ahead[1]), FINGERS * abs(ahead[0])
+    """Grown along the edge, where fingers close, and a little across it for what stands askew."""
+    x, y = (FINGERS * abs(a) + 0.02 * abs(b) for a, b in (ahead[::-1], ahead))
     return Rect(bounds.x0 - x, bounds.y0 - y, bounds.x1 + x, bounds.y1 + y)
 
 
