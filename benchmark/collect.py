@@ -116,6 +116,7 @@ class _Collector:
                 self._job.env,
                 success=True,
                 seed=episode.seed,
+                group=summary.scene or None,
                 instruction=summary.instruction,
             )
         )
@@ -143,11 +144,12 @@ def _open_matching(path: Path, job: CollectJob) -> TrajectoryStore:
 def _header(
     job: CollectJob, trajectory: Mapping[str, np.ndarray], versions: Mapping[str, str]
 ) -> StoreHeader:
-    task = card(job.env)
+    protocol = job.env_options.get("protocol")
+    task = card(job.env).under(protocol)
     return StoreHeader(
         env=job.env,
         keys={key: (rows.dtype.name, rows.shape[1:]) for key, rows in trajectory.items()},
-        fps=task.protocol(job.env_options.get("protocol")).control_hz,
+        fps=task.protocol(protocol).control_hz,
         env_options=job.settings["env_options"],
         action_spec=asdict(task.action),
         source="expert",

@@ -11,6 +11,7 @@ Hooks of a simulator (all private to its file or folder):
 ``_physics()``            float64 (D,) full physical state; ``_set_physics(state)`` restores it
 ``_over()``               optional: whether the task itself is over, won or not
 ``expert()``              optional: a fresh :class:`Expert`
+``scene``                 optional: name of the scene that the episode is in
 ``measures()``            optional: what else is worth knowing of the episode so far, by name
 ========================  ==========================================================================
 """
@@ -73,6 +74,12 @@ class ManipEnv(TaskEnv):
         raise ManigymError(
             f"{self.card.id} has no expert; tasks with one: python -m benchmark list"
         )
+
+    @property
+    def scene(self) -> str:
+        """What episodes can share and must not be split over training and test, by name; empty
+        where every episode stands alone."""
+        return ""
 
     def measures(self) -> dict[str, float]:
         """What is measured of the episode so far beside its success; finite numbers by name."""

@@ -29,7 +29,7 @@ class EpisodeSummary:
     that two executions can be compared step by step. ``trajectory``: when recorded, ``obs/<key>``
     (T, ...), ``action`` (T, A), ``reward`` (T,) and ``sim_state`` (T, D), each before the action of
     its step. ``instruction``: the goal in words. ``frames``: the film, uint8 (H, W, 3) each.
-    ``measures``: see :meth:`envs.base.ManipEnv.measures`.
+    ``measures`` and ``scene``: see :class:`envs.base.ManipEnv`.
     """
 
     success: bool
@@ -46,6 +46,7 @@ class EpisodeSummary:
     frames: list[np.ndarray] = field(default_factory=list)
     film_problem: str = ""
     measures: dict[str, float] = field(default_factory=dict)
+    scene: str = ""
 
 
 @dataclass
@@ -183,4 +184,5 @@ class EpisodeRunner:
             frames=self._frames,
             film_problem=self._film_problem,
             measures=self.env.measures(),
+            scene=self.env.scene,
         )

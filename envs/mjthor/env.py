@@ -28,7 +28,12 @@ from envs.seeds import split_of
 _SUBSTEPS = 25  # of 4 ms: 10 Hz
 _SETTLE = 50  # physics steps before an episode
 _HOUSE, _EPISODE = 0, 1  # streams of an episode
-_HOUSES: Mapping[str, Split] = {"demonstrations": "train", "finetuning": "train", "validation": "val", "test": "test"}
+_HOUSES: Mapping[str, Split] = {
+    "demonstrations": "train",
+    "finetuning": "train",
+    "validation": "val",
+    "test": "test",
+}
 # Metres from the base within which a task that is mostly driving can end.
 _WITHIN = {"nav_to_object": NEAR, "fetch": 0.75}
 _ATTEMPTS = 20  # houses that are tried for an episode
@@ -209,6 +214,17 @@ class MJThorEnv(MujocoEnv):
     @property
     def instruction(self) -> str:
         return self.episode.instruction
+
+    @property
+    def scene(self) -> str:
+        """``train/house_7``, as in MolmoSpaces' folders."""
+        return f"{self.house.split}/house_{self.house.index}"
+
+    def sim_state(self) -> np.ndarray:
+        """float64 (29,): time, the robot's positions (14) and velocities (14). The house, whose
+        size differs, follows from the seed and these."""
+        robot = self.data.qpos[:14], self.data.qvel[:14]
+        return np.concatenate([[self.data.time], *robot])
 
     def _film_camera(self) -> str:
         """From behind and above the robot; or a chosen camera."""
