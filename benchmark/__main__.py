@@ -29,14 +29,14 @@ COMMANDS = {
     "plan": "how many episodes a question needs",
     "invariance": "the same episodes in many ways: does a result depend on how it was made?",
     "leaderboard": "leaderboard.csv as a table, Markdown, CSV or one HTML page",
-    "convert": "robomimic HDF5 to a trajectory store and back",
+    "data": "recorded episodes of any format: inspect, validate, convert",
     "list": "environments and policies",
     "setup": "Python environments for simulators that this Python does not hold",
     "doctor": "what works on this machine, and how to mend what does not",
 }
 
 RESUME = "what was finished is kept, the same command continues"
-SETTING = re.compile(r"[a-z]+\.[A-Za-z0-9_.]+=")
+SETTING = re.compile(r"[a-z]+\.[A-Za-z0-9_./]+=")
 EPILOG = """examples:
   python -m benchmark run --policy maniflow
   python -m benchmark run --policy expert --env Robomimic/lift-v0 --episodes 20 --workers 2

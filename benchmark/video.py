@@ -13,11 +13,12 @@ from PIL import Image, ImageDraw
 COLUMNS = 5
 
 
-def write_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
-    """Write uint8 (H, W, 3) frames as H.264; H and W must be even."""
+def write_video(path: Path, frames: Sequence[np.ndarray], fps: float, quality: int = 7) -> None:
+    """Write uint8 (H, W, 3) frames as H.264; H and W must be even. ``quality``: 0..10."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer: Any
-    settings: dict[str, Any] = {"fps": fps, "codec": "libx264", "quality": 7, "macro_block_size": 2}
+    settings: dict[str, Any] = {"fps": fps, "codec": "libx264", "macro_block_size": 2}
+    settings["quality"] = quality
     with imageio.get_writer(path, **settings) as writer:
         for frame in frames:
             writer.append_data(frame)

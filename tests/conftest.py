@@ -44,6 +44,25 @@ def twins():
 
 
 @pytest.fixture
+def stand_ins(monkeypatch):
+    """AI2-THOR's stand-ins: those that environments started, in order."""
+    from ai2thor_stand_in import StandIn
+
+    import envs.ai2thor.env
+    import envs.make
+
+    made = []
+
+    def open_stand_in(*arguments):
+        made.append(StandIn(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(envs.ai2thor.env, "open_controller", open_stand_in)
+    monkeypatch.setattr(envs.make, "choose", lambda *_: None)  # in this process
+    return made
+
+
+@pytest.fixture
 def verified(out, capsys):
     """``python -m benchmark verify`` on ``out``: its exit status and what it printed."""
     from toy import bench
@@ -52,5 +71,19 @@ def verified(out, capsys):
         capsys.readouterr()
         status = bench("verify", "--out", out, *arguments)
         return status, capsys.readouterr().out
+
+    return command
+
+
+@pytest.fixture
+def data(capsys):
+    """``python -m benchmark data ...``: its exit status and all that it said."""
+    from toy import bench
+
+    def command(*arguments):
+        capsys.readouterr()
+        status = bench("data", *arguments)
+        said = capsys.readouterr()
+        return status, said.out + said.err
 
     return command

@@ -69,7 +69,7 @@ def says(capsys):
         ((*TRAIN, "data.episodes=-3"), "data.episodes must be at least 1, got -3"),
         ((*TRAIN, "policy.heads=3"), "width 16 is not a multiple of its 3 heads"),
         (("leaderboard",), "make one with: python -m benchmark run"),
-        (("convert", "absent", "b.hdf5"), "absent: no such file or folder"),
+        (("data", "convert", "absent", "b.hdf5"), "absent: no such file or folder"),
         (("fly",), "invalid choice: 'fly'"),
         ((), "COMMAND"),
     ],
@@ -175,21 +175,21 @@ def demos(tmp_path_factory):
 
 def test_convert_both_ways_keeps_every_number(says, demos, tmp_path):
     file, back = tmp_path / "demos.hdf5", tmp_path / "back"
-    assert says("convert", demos, file)[0] == 0
-    status, text = says("convert", file, back)
+    assert says("data", "convert", demos, file)[0] == 0
+    status, text = says("data", "convert", file, back)
     assert status == 2
     assert "--env ID is needed" in text
-    assert says("convert", file, back, "--env", TOY)[0] == 0
+    assert says("data", "convert", file, back, "--env", TOY)[0] == 0
     ours, theirs = TrajectoryStore.open(demos), TrajectoryStore.open(back)
     assert theirs.seeds.tolist() == ours.seeds.tolist()
     for position in range(4):
         for key, values in theirs.episode(position).items():
             np.testing.assert_array_equal(values, ours.episode(position)[key])
-    status, text = says("convert", demos, file)
+    status, text = says("data", "convert", demos, file)
     assert status == 2
     assert "exists already" in text
     for source, target in ((demos, tmp_path / "neither"), (file, tmp_path / "both.hdf5")):
-        status, text = says("convert", source, target)
+        status, text = says("data", "convert", source, target)
         assert status == 2
         assert "one side must end in .hdf5 or .h5" in text
 
@@ -198,7 +198,7 @@ def test_training_on_an_hdf5_file_and_on_bad_ones(says, demos, tmp_path, out):
     good, cut, foreign, text_file = (
         tmp_path / f"{n}.hdf5" for n in ("good", "cut", "foreign", "text")
     )
-    assert says("convert", demos, good)[0] == 0
+    assert says("data", "convert", demos, good)[0] == 0
     cut.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
     with h5py.File(foreign, "w") as file:
         file["pictures"] = np.zeros(3)
@@ -225,9 +225,9 @@ def test_demonstrations_of_another_task_are_refused(says, demos, out):
 
 
 def test_a_file_of_another_task_is_refused(says, demos, tmp_path):
-    assert says("convert", demos, tmp_path / "toy.hdf5")[0] == 0
+    assert says("data", "convert", demos, tmp_path / "toy.hdf5")[0] == 0
     target = tmp_path / "store"
-    status, text = says("convert", tmp_path / "toy.hdf5", target, "--env", "Adroit/door-v0")
+    status, text = says("data", "convert", tmp_path / "toy.hdf5", target, "--env", "Adroit/door-v0")
     assert status == 2
     assert "'proprio' has shape" in text
     assert "expects 28 numbers per step" in text
@@ -236,7 +236,7 @@ def test_a_file_of_another_task_is_refused(says, demos, tmp_path):
             actions = demo["actions"][()]
             del demo["actions"]
             demo["actions"] = np.hstack([actions, actions])
-    status, text = says("convert", tmp_path / "toy.hdf5", target, "--env", TOY)
+    status, text = says("data", "convert", tmp_path / "toy.hdf5", target, "--env", TOY)
     assert status == 2
     assert "the task takes 2 numbers per step" in text
     assert not target.exists()
@@ -274,7 +274,7 @@ def test_replay_of_another_recording_at_the_same_path_runs_again(says, tmp_path,
 
 def test_not_a_number_in_demonstrations(says, demos, tmp_path, out):
     file = tmp_path / "nan.hdf5"
-    assert says("convert", demos, file)[0] == 0
+    assert says("data", "convert", demos, file)[0] == 0
     with h5py.File(file, "r+") as data:
         data["data"][sorted(data["data"])[1]]["actions"][2, 0] = np.nan
     status, text = says(*TRAIN, "--data", file, "--out", out)
@@ -346,7 +346,7 @@ def test_help_names_every_command():
     done = subprocess.run(
         [sys.executable, "-m", "benchmark", "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("run", "collect", "train", "leaderboard", "convert", "list", "doctor"):
+    for command in ("run", "collect", "train", "leaderboard", "data", "list", "doctor"):
         assert re.search(rf"^    {command}\s", done.stdout, re.MULTILINE)
 
 

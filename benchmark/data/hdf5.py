@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import h5py
 
 from benchmark.data.index import KeySpec, StoreHeader
 from benchmark.data.store import Episode, TrajectoryStore
-from envs.schema import ManigymError
+from envs.schema import ManigymError, TaskCard
 
 
 @contextmanager
@@ -29,7 +30,8 @@ def opened(path: Path, kind: str) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, TypeError, ValueError) as error:  # h5py raises all of these
+    # h5py raises all of these; a missing name is a KeyError, an empty dataset an IndexError.
+    except (OSError, RuntimeError, TypeError, ValueError, KeyError, IndexError) as error:
         if getattr(error, "errno", None):  # the system's own complaint, such as a full disk
             raise
         raise ManigymError(
@@ -62,3 +64,31 @@ def fill(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return TrajectoryStore.open(store_path)
+
+
+def alike(episodes: Iterator[Episode], files: Mapping[int, object]) -> Iterator[Episode]:
+    """Pass episodes on; one with other shapes than the first is refused by its name
+    in ``files``."""
+    first: dict[str, tuple[int, ...]] = {}
+    for episode in episodes:
+        shapes = {key: values.shape[1:] for key, values in episode.arrays.items()}
+        first = first or shapes
+        for key, shape in shapes.items():
+            if shape != first[key]:
+                raise ManigymError(
+                    f"{files[episode.id]}: {key.removeprefix('obs/')!r} has shape {shape} per "
+                    f"frame, the first episode has {first[key]}; convert them apart"
+                )
+        yield episode
+
+
+def env_options(kinds: Mapping[str, KeySpec], task: TaskCard) -> dict[str, Any]:
+    """Options with which the environment shows what these files show."""
+    cameras = [camera for camera in task.cameras if f"obs/rgb/{camera}" in kinds]
+    sizes = {tuple(kinds[f"obs/rgb/{camera}"][1][:2]) for camera in cameras}
+    options: dict[str, Any] = {"cameras": cameras} if cameras else {}
+    if len(sizes) == 1:
+        options["image_size"] = list(*sizes)
+    if "obs/point_cloud" in kinds:
+        options["num_points"] = kinds["obs/point_cloud"][1][0]
+    return options

@@ -14,15 +14,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
-from benchmark.data.hdf5 import fill, opened, refuse_existing
+from benchmark.data.hdf5 import alike, env_options, fill, opened, refuse_existing
 from benchmark.data.index import KeySpec, StoreHeader
 from benchmark.data.robotwin_episode import read_episode, write_episode
 from benchmark.data.robotwin_layout import JOINTS, endpose_slices, fits
@@ -89,10 +88,10 @@ def import_(
     def header(kinds: Mapping[str, KeySpec]) -> StoreHeader:
         rate = task.protocol().control_hz
         settings = {"folder": folder.name, **notes}
-        options, spec = _env_options(kinds, task), asdict(task.action)
+        options, spec = env_options(kinds, task), asdict(task.action)
         return StoreHeader(task.id, kinds, rate, options, spec, "RoboTwin", settings)
 
-    return fill(Path(store_path), _alike(episodes, files), header)
+    return fill(Path(store_path), alike(episodes, files), header)
 
 
 def is_folder(path: Path) -> bool:
@@ -169,30 +168,3 @@ def _check_store(store: TrajectoryStore, task: TaskCard) -> None:
         )
     if not len(store):
         raise ManigymError(f"{store.path} holds no episodes; collect some")
-
-
-def _alike(episodes: Iterator[Episode], files: Mapping[int, Path]) -> Iterator[Episode]:
-    """Pass episodes on; one with other shapes than the first is refused by the file's name."""
-    first: dict[str, tuple[int, ...]] = {}
-    for episode in episodes:
-        shapes = {key: values.shape[1:] for key, values in episode.arrays.items()}
-        first = first or shapes
-        for key, shape in shapes.items():
-            if shape != first[key]:
-                raise ManigymError(
-                    f"{files[episode.id]}: {key.removeprefix('obs/')!r} has shape {shape} per "
-                    f"frame, the first episode has {first[key]}; convert them apart"
-                )
-        yield episode
-
-
-def _env_options(kinds: Mapping[str, KeySpec], task: TaskCard) -> dict[str, Any]:
-    """Options with which the environment shows what these files show."""
-    cameras = [camera for camera in task.cameras if f"obs/rgb/{camera}" in kinds]
-    sizes = {tuple(kinds[f"obs/rgb/{camera}"][1][:2]) for camera in cameras}
-    options: dict[str, Any] = {"cameras": cameras} if cameras else {}
-    if len(sizes) == 1:
-        options["image_size"] = list(*sizes)
-    if "obs/point_cloud" in kinds:
-        options["num_points"] = kinds["obs/point_cloud"][1][0]
-    return options

@@ -196,8 +196,11 @@ class TrajectoryStore:
             warnings.append("action leaves [-1, 1]")
         return StoreReport(len(self), self.num_steps, int(self.successes.sum()), tuple(warnings))
 
-    def content_hash(self) -> str:
-        """SHA-256 over index and arrays in id order: equal for any order of arrival."""
+    def content_hash(self, instructions: bool = False) -> str:
+        """SHA-256 over index and arrays in id order: equal for any order of arrival.
+
+        ``instructions``: of the sentences too, for whoever trains on them.
+        """
         digest = hashlib.sha256()
         for i, id_ in enumerate(self.ids):
             facts = (
@@ -208,6 +211,8 @@ class TrajectoryStore:
                 int(self.seeds[i]),
             )
             digest.update(repr(tuple(str(fact) for fact in facts)).encode())
+            if instructions:
+                digest.update(self.instructions[i].encode())
             for key, values in sorted(self.episode(i).items()):
                 digest.update(f"{key} {values.dtype.str} {values.shape}".encode())
                 digest.update(np.ascontiguousarray(values).data)

@@ -27,9 +27,10 @@ Indices = npt.NDArray[np.int64]
 class Windows:
     """Random access to the windows of some episodes.
 
-    ``obs_keys``: flat observation keys (``"proprio"``, ``"rgb/agentview"``); all of the store by
-    default. ``episodes``: ids (of a split); all by default. ``in_memory`` copies the arrays into
-    RAM. Windows are numbered by episode id, then step.
+    ``obs_keys``: flat observation keys (``"proprio"``, ``"rgb/agentview"``), and ``"instruction"``,
+    the sentence of the episode; all arrays of the store by default. ``episodes``: ids (of a split);
+    all by default. ``in_memory`` copies the arrays into RAM. Windows are numbered by episode id,
+    then step.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Windows:
                 f"{store.path}: no episodes to draw windows from; collect some or check the split"
             )
         self.obs_keys = tuple(obs_keys) if obs_keys is not None else _observations(store)
-        keys = ["action", *(f"obs/{key}" for key in self.obs_keys)]
+        self._sentences = store.instructions[where]
+        keys = ["action", *(f"obs/{key}" for key in self.obs_keys if key != "instruction")]
         self._held = {key: np.array(store.array(key)) for key in keys if in_memory}
         for key in keys:
             self._array(key)  # an unknown key fails here, not in the first batch
@@ -74,14 +76,15 @@ class Windows:
         """Windows (B,) -> the training batch.
 
         ``{"obs": {key: (B, O, ...)}, "action": (B, H, A), "action_is_pad": (B, H) bool}``,
-        contiguous arrays in the stored dtype (pictures stay uint8).
+        contiguous arrays in the stored dtype (pictures stay uint8); instructions are (B, O) text.
         """
         episode, current = self.locate(windows)
         steps = current[:, None] + np.arange(self.horizon) - (self.n_obs - 1)
         inside = np.clip(steps, 0, self._lengths[episode, None] - 1)
         rows = self._starts[episode, None] + inside
+        seen = rows[:, : self.n_obs]
         return {
-            "obs": {key: self._array(f"obs/{key}")[rows[:, : self.n_obs]] for key in self.obs_keys},
+            "obs": {key: self._observed(key, episode, seen) for key in self.obs_keys},
             "action": self._array("action")[rows],
             "action_is_pad": steps != inside,
         }
@@ -102,6 +105,11 @@ class Windows:
         order = np.random.default_rng((seed, epoch)).permutation(len(self))
         for position in range(start, self.num_batches(batch_size, drop_last=drop_last)):
             yield self.batch(order[position * batch_size : (position + 1) * batch_size])
+
+    def _observed(self, key: str, episode: Indices, rows: Indices) -> npt.NDArray[Any]:
+        if key == "instruction":
+            return np.repeat(self._sentences[episode, None], rows.shape[1], axis=1)
+        return self._array(f"obs/{key}")[rows]
 
     def _array(self, key: str) -> Array:
         return self._held[key] if key in self._held else self.store.array(key)
