@@ -73,7 +73,7 @@ def demonstrations(recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Path, s
             raise ManigymError(
                 f"--data {path} holds demonstrations of {store.header.env}, asked for {recipe.env}"
             )
-        return path, store.content_hash()
+        return path, store.content_hash("instruction" in observations)
     job = CollectJob(
         env=recipe.env,
         episodes=settings["data"].episodes,

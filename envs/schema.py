@@ -51,6 +51,7 @@ ActionMode = Literal[
     "twist",
     "base_displacement",
     "gripper_opening",
+    "discrete",  # one of the labels, the one with the largest number
 ]
 
 
@@ -100,10 +101,7 @@ class ActionSpec:
     @cached_property
     def slices(self) -> dict[str, slice]:
         """Group name -> slice of the action vector."""
-        ends = np.cumsum([group.size for group in self.groups])
-        return {
-            g.name: slice(int(e) - g.size, int(e)) for g, e in zip(self.groups, ends, strict=True)
-        }
+        return group_slices(self.groups)
 
     @cached_property
     def low(self) -> FloatArray:
@@ -133,6 +131,8 @@ class ActionSpec:
         """Actions (..., A) -> what the simulator's own step takes."""
         if not self._physical.any():
             return action
+        if self._physical.all():
+            return self.to_physical(action)
         return np.where(self._physical, self.to_physical(action), action)
 
     def from_native(self, native: FloatArray) -> FloatArray:
@@ -152,7 +152,7 @@ class VectorGroup:
     description: str = ""
 
 
-def group_slices(groups: Sequence[VectorGroup]) -> dict[str, slice]:
+def group_slices(groups: Sequence[VectorGroup | ActionGroup]) -> dict[str, slice]:
     """Group name -> slice of the vector the groups describe."""
     ends = np.cumsum([g.size for g in groups])
     return {g.name: slice(int(e) - g.size, int(e)) for g, e in zip(groups, ends, strict=True)}
@@ -253,15 +253,21 @@ class TaskCard:
 
 @dataclass(frozen=True)
 class Interface:
-    """What a policy and an environment agree on: flat observation arrays and the action size.
+    """What a policy and an environment agree on; stored in every checkpoint.
 
-    ``observation`` maps a flat key (``"rgb/top"``) to its per-step shape and dtype name.
-    Stored in every checkpoint and dataset.
+    ``observation``: flat key (``"rgb/top"``) to per-step shape and dtype name. ``action_groups``:
+    each group's name to its size, in order; empty where not known (old checkpoints).
     """
 
     env: str
     action_size: int
     observation: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
+    action_groups: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        groups = dict(self.action_groups)
+        if groups and sum(groups.values()) != self.action_size:
+            raise ValueError(f"{self.env}: {groups} do not add up to {self.action_size} actions")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {
@@ -271,7 +277,7 @@ class Interface:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Interface:
         observation = {k: (tuple(s), d) for k, (s, d) in data["observation"].items()}
-        return cls(data["env"], data["action_size"], observation)
+        return cls(data["env"], data["action_size"], observation, data.get("action_groups", {}))
 
 
 def flatten(observation: Mapping[str, Any]) -> FlatObservation:

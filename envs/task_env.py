@@ -161,7 +161,9 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
     def interface(self) -> Interface:
         """Flat shapes and dtypes, as stored in checkpoints and datasets."""
         assert isinstance(self.observation_space, spaces.Dict)
-        return Interface(self.card.id, self.card.action.size, flat_shapes(self.observation_space))
+        action = self.card.action
+        groups = {group.name: group.size for group in action.groups}
+        return Interface(self.card.id, action.size, flat_shapes(self.observation_space), groups)
 
     @property
     def chosen(self) -> dict[str, Any]:

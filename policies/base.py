@@ -106,6 +106,9 @@ class TrainablePolicy(Policy):
     def build(cls, config: Any, interface: Interface, normalizer: Normalizer) -> Self:
         """A fresh, untrained policy."""
 
+    def read_instructions(self, sentences: Sequence[str]) -> None:
+        """All sentences of the data, once before training: what is costly is computed now."""
+
     @abstractmethod
     def loss(
         self,
@@ -115,7 +118,8 @@ class TrainablePolicy(Policy):
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """Scalar loss and figures to log for a batch of windows.
 
-        ``batch``: ``{"obs": {key: (B, O, ...)}, "action": (B, H, A), "action_is_pad": (B, H)}``;
+        ``batch``: ``{"obs": {key: (B, O, ...)}, "action": (B, H, A), "action_is_pad": (B, H)}``,
+        tensors but for the text ``instruction`` (B, O);
         ``teacher``: the EMA copy of :attr:`module`; all randomness comes from ``generator``.
         """
 
@@ -141,8 +145,8 @@ class Chain(NamedTuple):
 class ActorCritic(ABC):
     """A policy under reinforcement learning: actions with a density, and a value.
 
-    Observations are tensors ``key -> (B, O, ...)`` on ``device``. Nothing in it depends on a train
-    mode: dropout is off.
+    Observations are what ``tensors`` makes of an environment's: tensors ``key -> (B, O, ...)`` on
+    ``device``. Nothing in it depends on a train mode: dropout is off.
     """
 
     policy: FinetunablePolicy
@@ -152,6 +156,10 @@ class ActorCritic(ABC):
     @abstractmethod
     def device(self) -> torch.device:
         """Where the weights are, and where observations and chains must be."""
+
+    @abstractmethod
+    def tensors(self, observations: Observations) -> dict[str, torch.Tensor]:
+        """Arrays ``key -> (B, O, ...)`` on ``device``; text as the numbers that stand for it."""
 
     @property
     @abstractmethod

@@ -11,7 +11,7 @@ from test_maniflow_policy import STATE, batch_of
 from toy import TINY, TOY, toy_store
 
 from benchmark.config import DataSettings, TrainingSettings, parse
-from benchmark.finetuning.episodes import Batch, to_device
+from benchmark.finetuning.episodes import Batch
 from benchmark.finetuning.job import FinetuneJob
 from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
 from benchmark.training.job import TrainJob, train
@@ -37,7 +37,7 @@ def generators(rows: int, seed: int = 0) -> list[torch.Generator]:
 def decided(actor_critic: ActorCritic, rows: int, rewards: float = 0.0) -> Batch:
     """``rows`` chunks of episodes of two; every other episode succeeds after two of three steps."""
     obs = looks(rows)
-    chain, logprob = actor_critic.sample(to_device(obs, torch.device("cpu")), generators(rows))
+    chain, logprob = actor_critic.sample(actor_critic.tensors(obs), generators(rows))
     executed = np.ones((rows, logprob.shape[2]), bool)
     executed[1::4, 2:] = False
     succeeded = np.arange(rows // 2) % 2 == 0

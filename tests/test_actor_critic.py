@@ -10,7 +10,6 @@ import torch
 from finetuning import actor_critic, generators, looks
 from test_maniflow_policy import TINY, made, steady_products  # noqa: F401  (a fixture)
 
-from benchmark.finetuning.episodes import to_device
 from envs.schema import ManigymError
 from policies.maniflow.chain import Moment, gaussian_entropy
 from policies.maniflow.chain_config import ChainConfig
@@ -18,7 +17,6 @@ from policies.maniflow.sampler import sample
 
 ROWS = 8
 METHODS = ("flow_sde", "flow_cps", "flow_noise")
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +25,7 @@ def policy():
 
 
 def tensors(rows=ROWS):
-    return to_device(looks(rows), CPU)
+    return {key: torch.from_numpy(value) for key, value in looks(rows).items()}
 
 
 def picked(obs, index):

@@ -11,7 +11,7 @@ from toy import TOY
 from benchmark.engine.chunking import History
 from benchmark.engine.plan import plan_episodes
 from benchmark.engine.rollout import RolloutOptions
-from benchmark.finetuning.episodes import Explorer, run_episodes, to_device
+from benchmark.finetuning.episodes import Explorer, run_episodes
 from benchmark.finetuning.job import actor_critic_of, opened
 from envs.make import make_env
 from envs.schema import flatten
@@ -117,7 +117,7 @@ def test_only_steps_that_took_place_are_marked_and_rewarded(batch, stepped):
 
 
 def test_densities_are_those_of_the_weights_that_acted(batch, actor_critic):
-    obs = to_device(batch.obs, torch.device("cpu"))
+    obs = actor_critic.tensors(batch.obs)
     found, _ = actor_critic.logprob(obs, torch.from_numpy(batch.chain))
     difference = (found.detach().numpy() - batch.logprob).sum((1, 2))
     assert np.abs(np.expm1(difference)).max() < 1e-4

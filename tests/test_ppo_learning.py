@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from finetuning import actor_critic, generators, looks
 from test_maniflow_policy import made
 
-from benchmark.finetuning.episodes import Batch, to_device
+from benchmark.finetuning.episodes import Batch
 from benchmark.finetuning.learner import Learner
 from benchmark.finetuning.ppo import improve
 from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
@@ -25,7 +24,7 @@ def rewards(obs, actions):
 def tried(ac, seed):
     """Chunks that are episodes of their own."""
     obs = looks(ROWS, seed)
-    chain, logprob = ac.sample(to_device(obs, torch.device("cpu")), generators(ROWS, 1000 * seed))
+    chain, logprob = ac.sample(ac.tensors(obs), generators(ROWS, 1000 * seed))
     found = rewards(obs, ac.actions(chain))
     ended = np.ones(ROWS, bool)
     executed, counts = np.ones(found.shape, bool), np.ones(ROWS, int)

@@ -217,19 +217,19 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("registered")
 def test_convert_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     demos, out = twin_store(tmp_path / "demos"), tmp_path / "out"
-    assert bench("convert", demos.path, out) == 0
+    assert bench("data", "convert", demos.path, out) == 0
     assert "warning" not in capsys.readouterr().out
-    assert bench("convert", out, tmp_path / "back") == 2
+    assert bench("data", "convert", out, tmp_path / "back") == 2
     assert "--env ID is needed" in capsys.readouterr().err
-    assert bench("convert", out, tmp_path / "back", "--env", CARD.id) == 0
-    assert bench("convert", out, tmp_path / "seen", "--env", CARD.id, "--pictures") == 0
+    assert bench("data", "convert", out, tmp_path / "back", "--env", CARD.id) == 0
+    assert bench("data", "convert", out, tmp_path / "seen", "--env", CARD.id, "--pictures") == 0
     back, seen = (TrajectoryStore.open(tmp_path / name) for name in ("back", "seen"))
     lowdim = {"action", "obs/proprio", "obs/state", "obs/point_cloud"}
     assert set(back.header.keys) == lowdim
     assert set(seen.header.keys) == {*lowdim, "obs/rgb/head_camera", "obs/rgb/left_camera"}
     for key in lowdim:
         np.testing.assert_array_equal(back.array(key), demos.array(key))
-    assert bench("convert", out, tmp_path / "x.hdf5") == 2
+    assert bench("data", "convert", out, tmp_path / "x.hdf5") == 2
 
 
 @pytest.mark.usefixtures("registered")
@@ -240,5 +240,5 @@ def test_training_on_a_folder_of_episodes(folder: Path, tmp_path: Path) -> None:
     assert checkpoint.stat().st_size > 0
     (made,) = (tmp_path / "runs" / "demonstrations").iterdir()
     assert set(TrajectoryStore.open(made).header.keys) == {"action", "obs/proprio", "obs/state"}
-    assert bench("convert", folder, tmp_path / "store", "--env", CARD.id) == 0
+    assert bench("data", "convert", folder, tmp_path / "store", "--env", CARD.id) == 0
     assert bench(*train, "--data", tmp_path / "store", "--out", tmp_path / "again") == 0

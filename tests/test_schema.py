@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,4 +96,13 @@ def test_an_interface_survives_json():
     interface = Interface(
         "A/b-v0", 3, {"rgb/top": ((8, 9, 3), "uint8"), "state": ((2,), "float32")}
     )
-    assert Interface.from_dict(json.loads(json.dumps(interface.to_dict()))) == interface
+    for groups in ({}, {"base": 2, "gripper": 1}):
+        kept = replace(interface, action_groups=groups)
+        assert Interface.from_dict(json.loads(json.dumps(kept.to_dict()))) == kept
+    old = {key: value for key, value in interface.to_dict().items() if key != "action_groups"}
+    assert Interface.from_dict(old) == interface
+
+
+def test_action_groups_of_an_interface_must_add_up():
+    with pytest.raises(ValueError, match="do not add up to 4 actions"):
+        Interface("A/b-v0", 4, {}, {"base": 2, "gripper": 1})

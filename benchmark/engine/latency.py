@@ -203,6 +203,12 @@ class LateExecutor:
                 f"{n_action} actions, which must be enough for both; lower one of them, "
                 f"e.g. run.execute={max(n_action - self._lead, 1)}"
             )
+        discrete = [group.name for group in spec.groups if group.mode == "discrete"]
+        if discrete:
+            raise ManigymError(
+                f"latency: {discrete[0]} takes one discrete action at a time, of which none is "
+                "waiting; leave the latency settings out for this task"
+            )
         self._leftover = np.zeros((0, spec.size), np.float32)
         self._last: np.ndarray | None = None
 

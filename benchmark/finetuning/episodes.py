@@ -59,7 +59,7 @@ class Explorer(Policy):
         device = self._actor_critic.device
         with autocast(self._precision, device):  # as the updates compute it
             found = self._actor_critic.sample(
-                to_device(observations, device), [state.generator for state in states]
+                self._actor_critic.tensors(observations), [state.generator for state in states]
             )
         chains, logprobs = (part.float().cpu().numpy() for part in found)
         for row, state in enumerate(states):
@@ -161,12 +161,3 @@ def _summary(outcome: Outcome) -> Any:
 
 def _stacked(windows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {key: np.stack([window[key] for window in windows]) for key in windows[0]}
-
-
-def to_device(obs: Observations, device: torch.device) -> dict[str, torch.Tensor]:
-    """Numeric observations as tensors; text stays behind."""
-    return {
-        key: torch.as_tensor(value).to(device, non_blocking=True)
-        for key, value in obs.items()
-        if np.asarray(value).dtype.kind in "biuf"
-    }

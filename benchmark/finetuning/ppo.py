@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmark.finetuning.advantages import Targets, targets
-from benchmark.finetuning.episodes import Batch, to_device
+from benchmark.finetuning.episodes import Batch
 from benchmark.finetuning.learner import Diverged, Learner
 from benchmark.finetuning.loss import (
     Surrogate,
@@ -54,7 +54,7 @@ def evaluate_critic(
         for at in range(0, count, settings.micro_batch):
             rows = {key: value[at : at + settings.micro_batch] for key, value in obs.items()}
             with autocast(settings.precision, actor_critic.device):
-                value = actor_critic.value(to_device(rows, actor_critic.device))
+                value = actor_critic.value(actor_critic.tensors(rows))
             pieces.append(value.float().cpu().numpy())
         return np.concatenate(pieces)
 
@@ -158,9 +158,8 @@ class Updates:
     def _surrogate(self, index: np.ndarray) -> tuple[Surrogate, torch.Tensor]:
         batch, ac = self._batch, self._learner.actor_critic
         with autocast(self._settings.precision, self._device):
-            new, entropy = ac.logprob(
-                to_device(batch.rows(index), self._device), self._tensor(batch.chain[index])
-            )
+            obs = ac.tensors(batch.rows(index))
+            new, entropy = ac.logprob(obs, self._tensor(batch.chain[index]))
         old, executed = self._tensor(batch.logprob[index]), self._executed(index)
         advantages = self._tensor(self._aims.advantages[index])
         return surrogate(new.float(), old, executed, advantages, self._settings), entropy
@@ -189,9 +188,8 @@ class Updates:
         total = 0.0
         for piece in self._pieces(index):
             with autocast(self._settings.precision, self._device):
-                value = self._learner.actor_critic.value(
-                    to_device(self._batch.rows(piece), self._device)
-                )
+                ac = self._learner.actor_critic
+                value = ac.value(ac.tensors(self._batch.rows(piece)))
             old, returns = (self._tensor(x[piece]) for x in (self._values, self._aims.returns))
             losses = value_loss(value.float(), old, returns, self._settings.value_clip)
             loss = losses.sum() / len(index)

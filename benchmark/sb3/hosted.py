@@ -127,6 +127,11 @@ class ChainPPO(PPO):
 def translation(actor_critic: ActorCritic, interface: Interface) -> Translation:
     """Windows of all numeric observations in, chains out."""
     n_obs = actor_critic.policy.spec.n_obs
+    if "instruction" in actor_critic.policy.spec.observations:
+        raise ManigymError(
+            "Stable-Baselines3 keeps numbers, and this policy reads instructions; use "
+            "training.backend=manigym"
+        )
     boxes: dict[str, spaces.Space[Any]] = {
         key: _box((n_obs, *shape), np.dtype(kind))
         for key, (shape, kind) in interface.observation.items()

@@ -210,12 +210,15 @@ def _ema_policy(state: TrainState) -> TrainablePolicy:
 
 
 def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    return {
-        key: _to_device(value, device)
-        if isinstance(value, Mapping)
-        else torch.from_numpy(np.ascontiguousarray(value)).to(device, non_blocking=True)
-        for key, value in batch.items()
-    }
+    return {key: _moved(value, device) for key, value in batch.items()}
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Mapping):
+        return _to_device(value, device)
+    if value.dtype.kind == "U":  # text: the policy turns it into numbers
+        return value
+    return torch.from_numpy(np.ascontiguousarray(value)).to(device, non_blocking=True)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

@@ -18,6 +18,7 @@ from benchmark.training.bc import fit
 from envs.schema import Interface, ManigymError
 from policies.base import TrainablePolicy
 from policies.normalize import Normalizer
+from policies.statistics import SMALLEST_RANGE
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,13 @@ def train(job: TrainJob, folder: Path, resolved: Mapping[str, Any]) -> Path:
         max_train=job.data_settings.max_train,
     )
     keys = _wanted_keys(job, interface)
-    policy = job.policy_class.build(
-        job.config, interface, fit_normalizer(store, split, keys, job.config)
-    )
+    spoken = "instruction" in keys
+    if spoken:
+        _check_instructions(store, job.data)
+    normalizer = fit_normalizer(store, split, keys, job.config, interface)
+    policy = job.policy_class.build(job.config, interface, normalizer)
+    if spoken:
+        policy.read_instructions(store.instructions.tolist())
     train_windows, val_windows = (
         _windows(job, store, keys, part) for part in (split.train, split.val)
     )
@@ -62,7 +67,7 @@ def train(job: TrainJob, folder: Path, resolved: Mapping[str, Any]) -> Path:
         "env_options": dict(store.header.env_options),
         "train_episodes": len(split.train),
         "split_sha256": split.sha256,
-        "data_sha256": store.content_hash(),
+        "data_sha256": store.content_hash(spoken),
         "code": code_version(),
     }
     return fit(policy, train_windows, val_windows, job.settings, folder, record)
@@ -76,20 +81,33 @@ def store_interface(store: TrajectoryStore) -> Interface:
         for key, (dtype, shape) in keys.items()
         if key.startswith("obs/")
     }
-    return Interface(store.header.env, keys["action"][1][0], observation)
+    if any(store.instructions):
+        observation["instruction"] = ((), "str")
+    size = keys["action"][1][0]
+    groups = store.header.action_spec.get("groups", ())
+    sizes = {group["name"]: len(group["labels"]) for group in groups}
+    # Old stores of a protocol with an action of its own describe the card's: not this one.
+    known = sizes if sum(sizes.values()) == size else {}
+    return Interface(store.header.env, size, observation, known)
 
 
 def fit_normalizer(
-    store: TrajectoryStore, split: Split, keys: list[str], config: Any
+    store: TrajectoryStore, split: Split, keys: list[str], config: Any, interface: Interface
 ) -> Normalizer:
     """Statistics of actions and observations over the training episodes."""
+    arrays = [key for key in keys if key != "instruction"]
 
     def episodes() -> Iterator[dict[str, np.ndarray]]:
         for position in store.positions(split.train):
-            arrays = store.episode(int(position))
-            yield {"action": arrays["action"], **{k: arrays[f"obs/{k}"] for k in keys}}
+            found = store.episode(int(position))
+            yield {"action": found["action"], **{k: found[f"obs/{k}"] for k in arrays}}
 
-    return Normalizer.fit(episodes(), getattr(config, "normalization", None))
+    return Normalizer.fit(
+        episodes(),
+        getattr(config, "normalization", None),
+        interface.action_groups,
+        getattr(config, "range_floor", SMALLEST_RANGE),
+    )
 
 
 def _windows(
@@ -118,3 +136,13 @@ def _wanted_keys(job: TrainJob, interface: Interface) -> list[str]:
             f"Collect it: {command} --observations {' '.join(wanted)}"
         )
     return keys
+
+
+def _check_instructions(store: TrajectoryStore, path: Path) -> None:
+    silent = store.ids[store.instructions == ""]
+    if len(silent):
+        raise ManigymError(
+            f"{path}: {len(silent)} of {len(store)} episodes have no instruction (the first is "
+            f"{silent[0]}); collect or convert them again, or leave instruction out of "
+            "policy.observations"
+        )

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from policies.base import ActorCritic, Chain
+from policies.base import ActorCritic, Chain, Observations
 from policies.maniflow.chain import (
     ChainNoise,
     Moment,
@@ -61,6 +61,9 @@ class ManiFlowActorCritic(ActorCritic):
     @property
     def device(self) -> torch.device:
         return self.policy.network.device
+
+    def tensors(self, observations: Observations) -> dict[str, Tensor]:
+        return self.policy.tensors(observations)
 
     @property
     def chain_shape(self) -> tuple[int, int, int]:

@@ -8,10 +8,13 @@ from typing import Any
 
 from envs.schema import ManigymError
 from policies.base import PolicySpec
-from policies.maniflow.encoders import check_modalities
+from policies.maniflow.encoders import INSTRUCTION, check_modalities
+from policies.maniflow.groups import check_heads
+from policies.maniflow.language import chosen_language
 from policies.maniflow.objective import Objective
 from policies.maniflow.sampler import HOPS
 from policies.maniflow.times import TimeSampling
+from policies.statistics import SMALLEST_RANGE, check_modes
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # For low-dimensional observations on one or two CPU cores: 1.0 M parameters.
@@ -80,6 +83,14 @@ class ManiFlowConfig:
     points: int = 128
     point_colors: bool = False
     augment: bool = True
+    # What stands for an instruction (policies.maniflow.language): "hashed" words, a text encoder of
+    # Hugging Face by name or folder, or "auto", all-MiniLM-L6-v2 if on this machine, else hashed.
+    language: str = "auto"
+    # "groups": every action group has an output head of its own, and the loss is the mean over
+    # groups of their means, weighted by group_weights (1 by default), e.g. {"base": 2.0}. In a
+    # "joint" mean an arm of seven joints counts seven times as much as its gripper.
+    action_heads: str = "joint"
+    group_weights: dict[str, float] = field(default_factory=dict)
     # Objective. consistency_ratio=0 is plain flow matching.
     consistency_ratio: float = 0.25
     flow_time: str = "beta"
@@ -89,8 +100,11 @@ class ManiFlowConfig:
     # Low-dimensional observations are cut to this many times the range of the demonstrations: a
     # dimension that hardly varied there (the tilt of a cube) can be hundreds of times larger later.
     observation_limit: float = 3.0
-    # Normalisation of single keys, e.g. {"action": "identity"}; others take `default_mode`.
+    # Normalisation of single keys and action groups, e.g. {"action": "quantiles", "action/base":
+    # "identity"}; the others take "limits" (policies.statistics). Dimensions that range over less
+    # than range_floor are only shifted: stretched to [-1, 1] they would be targets made of noise.
     normalization: dict[str, str] = field(default_factory=dict)
+    range_floor: float = SMALLEST_RANGE
     init_seed: int = 0
 
     def resolved(self) -> ManiFlowConfig:
@@ -102,11 +116,15 @@ class ManiFlowConfig:
         preset = PRESETS[self.preset]
         filled = replace(self, **{k: v for k, v in preset.items() if getattr(self, k) is None})
         filled.check()
+        if INSTRUCTION in filled.observations:
+            filled.language = chosen_language(filled.language)
         return filled
 
     def check(self) -> None:
         """Raise for values that cannot work together."""
         check_modalities(self.observations)
+        check_modes(self.normalization)
+        check_heads(self.action_heads, self.group_weights)
         given = COUNTS if self.rows_per_call is None else (*COUNTS, "rows_per_call")
         for name in given:
             value = getattr(self, name)

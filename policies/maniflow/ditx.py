@@ -11,6 +11,7 @@ an older timm gives other velocities here.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,7 +25,11 @@ from policies.maniflow.linear import SteadyLinear
 
 @dataclass(frozen=True)
 class DiTXConfig:
-    """Sizes of the network. `context_size` is C and `context_length` the largest L."""
+    """Sizes of the network. `context_size` is C and `context_length` the largest L.
+
+    `head_sizes`: consecutive dimensions of the action that have an output head of their own, adding
+    up to A; all share one by default.
+    """
 
     action_size: int
     horizon: int
@@ -37,6 +42,7 @@ class DiTXConfig:
     dropout: float = 0.1
     qkv_bias: bool = True
     qk_norm: bool = True
+    head_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -71,6 +77,31 @@ def time_encoder(size: int, width: int) -> nn.Sequential:
     )
 
 
+def output_head(width: int, size: int) -> nn.Sequential:
+    """(..., width) -> (..., size)."""
+    return nn.Sequential(
+        nn.RMSNorm(width, eps=1e-6),
+        SteadyLinear(width, width),
+        nn.GELU(approximate="tanh"),
+        SteadyLinear(width, size),
+    )
+
+
+class GroupHeads(nn.Module):
+    """A head per group of dimensions: (..., width) -> (..., A).
+
+    There is no counterpart at the input: `action_in` is linear, so embeddings per group that are
+    added up would be the same function.
+    """
+
+    def __init__(self, width: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(output_head(width, size) for size in sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([head(x) for head in self.heads], dim=-1)
+
+
 class DiTX(nn.Module):
     """The network, split so that whatever does not depend on x can be computed once.
 
@@ -92,12 +123,8 @@ class DiTX(nn.Module):
             Block(width, config.heads, config.dropout, config.qkv_bias, config.qk_norm)
             for _ in range(config.layers)
         )
-        self.head = nn.Sequential(
-            nn.RMSNorm(width, eps=1e-6),
-            SteadyLinear(width, width),
-            nn.GELU(approximate="tanh"),
-            SteadyLinear(width, config.action_size),
-        )
+        sizes = config.head_sizes
+        self.head = GroupHeads(width, sizes) if sizes else output_head(width, config.action_size)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -112,7 +139,9 @@ class DiTX(nn.Module):
                 nn.init.normal_(module.weight, std=0.02)
         nn.init.normal_(self.position, std=0.02)
         nn.init.zeros_(self.context_position)
-        outputs = (*(block.modulation for block in self._blocks()), self.head[-1])
+        heads = self.head.heads if isinstance(self.head, GroupHeads) else [self.head]
+        last = (cast(nn.Sequential, head)[-1] for head in heads)
+        outputs = (*(block.modulation for block in self._blocks()), *last)
         for module in outputs:
             nn.init.zeros_(module.get_parameter("weight"))
 

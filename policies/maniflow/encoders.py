@@ -7,27 +7,58 @@ Which one is used follows from the modalities asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from envs.schema import Interface, ManigymError
 from policies.maniflow.images import ImageEncoder
+from policies.maniflow.linear import SteadyLinear
 from policies.maniflow.points import PointEncoder
 from policies.maniflow.vectors import VECTORS, StateEncoder, VectorInput
 
 VISION = ("point_cloud", "rgb")
+INSTRUCTION = "instruction"
 
-Encoder = StateEncoder | PointEncoder | ImageEncoder
+Seeing = StateEncoder | PointEncoder | ImageEncoder
+
+
+class Instructed(nn.Module):
+    """Another encoder's tokens and, after them, one for the instruction.
+
+    ``words``: size of the vector that stands for a sentence (`policies.maniflow.language`).
+    """
+
+    def __init__(self, seeing: Seeing, words: int) -> None:
+        super().__init__()
+        self.seeing = seeing
+        self.size = seeing.size
+        self.length = seeing.length + 1
+        self.scale = math.sqrt(words)  # entries of a vector of length 1 are small
+        self.words = SteadyLinear(words, seeing.size)
+
+    def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """key -> (B, O, ...), `instruction` (B, O, words), to tokens (B, length, size)."""
+        token = self.words(self.scale * obs[INSTRUCTION][:, -1])
+        return torch.cat((self.seeing(obs), token[:, None]), dim=1)
+
+
+Encoder = Seeing | Instructed
 
 
 def check_modalities(modalities: Sequence[str]) -> None:
     """Raise unless the modalities are ones that one encoder can use together."""
-    known = VECTORS + VISION
+    known = (*VECTORS, *VISION, INSTRUCTION)
     if not modalities or len(set(modalities)) < len(modalities) or set(modalities) - set(known):
         raise ManigymError(
             f"ManiFlow uses observations among {', '.join(known)}, each at most once; "
             f"got {list(modalities)}"
         )
+    if set(modalities) == {INSTRUCTION}:
+        raise ManigymError("ManiFlow must see something beside the instruction: add proprio or rgb")
     if set(VISION) <= set(modalities):
         raise ManigymError("ManiFlow takes point_cloud or rgb, not both; drop one of them")
 
@@ -75,13 +106,26 @@ def build_encoder(
     state_size: int,
     points: int,
     point_colors: bool,
+    words: int = 0,
 ) -> Encoder:
     """The encoder for these flat observation keys.
 
     `state_size`: width of a token of low-dimensional observations where there is no vision;
     `points`: tokens per cloud, chosen by farthest-point sampling where the cloud has more;
-    `point_colors`: use rgb beside xyz.
+    `point_colors`: use rgb beside xyz; `words`: size of an encoded instruction.
     """
+    seeing = _seeing(keys, interface, n_obs, state_size, points, point_colors)
+    return Instructed(seeing, words) if INSTRUCTION in keys else seeing
+
+
+def _seeing(
+    keys: Sequence[str],
+    interface: Interface,
+    n_obs: int,
+    state_size: int,
+    points: int,
+    point_colors: bool,
+) -> Seeing:
     vectors = VectorInput(keys, interface)
     if "point_cloud" in keys:
         return PointEncoder(interface, vectors, n_obs, points, point_colors)

@@ -11,6 +11,7 @@ from envs.schema import Interface
 from policies.maniflow.config import ManiFlowConfig
 from policies.maniflow.ditx import DiTX, DiTXConfig
 from policies.maniflow.encoders import build_encoder, used_keys
+from policies.maniflow.groups import dimension_weights, head_sizes
 from policies.maniflow.vectors import VECTORS
 from policies.normalize import Normalizer
 
@@ -18,13 +19,20 @@ from policies.normalize import Normalizer
 class ManiFlowNetwork(nn.Module):
     """Observations in physical units -> context tokens; and the velocity network on top."""
 
+    dimension_weights: Tensor | None
+
     def __init__(
-        self, config: ManiFlowConfig, interface: Interface, normalizer: Normalizer
+        self,
+        config: ManiFlowConfig,
+        interface: Interface,
+        normalizer: Normalizer,
+        words: int = 0,
     ) -> None:
-        """`config` must be resolved."""
+        """`config` must be resolved; `words`: size of an encoded instruction."""
         super().__init__()
         assert config.layers and config.width and config.heads and config.state_size
         assert config.dropout is not None
+        sizes = head_sizes(config.action_heads, interface)
         self.normalizer = normalizer
         self.limit = config.observation_limit
         self.encoder = build_encoder(
@@ -34,6 +42,7 @@ class ManiFlowNetwork(nn.Module):
             state_size=config.state_size,
             points=config.points,
             point_colors=config.point_colors,
+            words=words,
         )
         self.transformer = DiTX(
             DiTXConfig(
@@ -48,7 +57,15 @@ class ManiFlowNetwork(nn.Module):
                 dropout=config.dropout,
                 qkv_bias=config.qkv_bias,
                 qk_norm=config.qk_norm,
+                head_sizes=sizes,
             )
+        )
+        weights = dimension_weights(interface, config.group_weights) if sizes else None
+        # Not persistent: they follow from the settings. None counts all dimensions the same.
+        self.register_buffer(
+            "dimension_weights",
+            torch.tensor(weights) if weights else None,
+            persistent=False,
         )
 
     def encode(self, obs: Mapping[str, Tensor]) -> Tensor:

@@ -107,11 +107,13 @@ def maniflow_loss(
     cond: Tensor,
     objective: Objective,
     generator: torch.Generator,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch of normalised actions x1 (B, T, A) given context tokens (B, L, C).
 
-    The teacher sees the student's context tokens. Returns the sum of the two means and each of
-    them by name (a term without samples is left out).
+    The teacher sees the student's context tokens. `weights` (A,) of the dimensions, mean 1; all
+    count the same by default. Returns the sum of the two means and each of them by name (a term
+    without samples is left out).
     """
     flow, consistency = split(len(x1), objective.consistency_ratio)
     x0 = torch.randn(x1.shape, generator=generator, device=generator.device).to(x1)
@@ -126,7 +128,7 @@ def maniflow_loss(
                 x0[late], x1[late], t, hop, teacher, cond[late], objective.target
             )
         )
-    return regress(student, parts, cond)
+    return regress(student, parts, cond, weights)
 
 
 def sample(mode: str, n: int, objective: Objective, generator: torch.Generator) -> Tensor:
@@ -135,11 +137,13 @@ def sample(mode: str, n: int, objective: Objective, generator: torch.Generator) 
 
 
 def regress(
-    student: Velocity, parts: list[Regression], cond: Tensor
+    student: Velocity, parts: list[Regression], cond: Tensor, weights: Tensor | None = None
 ) -> tuple[Tensor, dict[str, float]]:
     """One forward pass for all parts (flow first, then consistency), then a mean for each."""
     x, t, d, v = (torch.cat([getattr(p, name) for p in parts]) for name in ("x", "t", "d", "v"))
     errors = F.mse_loss(student(x, t, d, cond), v, reduction="none")
+    if weights is not None:
+        errors = errors * weights
     pieces = errors.split([len(p.x) for p in parts])
     means = {
         name: piece.mean()

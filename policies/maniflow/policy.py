@@ -24,7 +24,8 @@ from policies.maniflow.actor_critic import ManiFlowActorCritic
 from policies.maniflow.augment import augment
 from policies.maniflow.chain_config import ChainConfig
 from policies.maniflow.config import INFERENCE_KEYS, ManiFlowConfig
-from policies.maniflow.encoders import trained_options, used_keys
+from policies.maniflow.encoders import INSTRUCTION, trained_options, used_keys
+from policies.maniflow.language import text_encoder
 from policies.maniflow.network import ManiFlowNetwork
 from policies.maniflow.objective import maniflow_loss
 from policies.maniflow.sampler import sample
@@ -64,6 +65,7 @@ class ManiFlowPolicy(FinetunablePolicy):
         self.module = module
         self.record = dict(record or {})
         self.keys = used_keys(config.observations, interface, config.cameras)
+        self.language = text_encoder(config.language) if INSTRUCTION in self.keys else None
         spec = config.spec()
         options = {
             **self.record.get("env_options", {}),
@@ -76,9 +78,11 @@ class ManiFlowPolicy(FinetunablePolicy):
     def build(cls, config: ManiFlowConfig, interface: Interface, normalizer: Normalizer) -> Self:
         """A fresh policy; `config.init_seed` alone decides its weights."""
         config = config.resolved()
+        spoken = INSTRUCTION in config.observations
+        words = text_encoder(config.language).size if spoken else 0
         try:
             with seeded(config.init_seed):
-                return cls(config, interface, ManiFlowNetwork(config, interface, normalizer))
+                return cls(config, interface, ManiFlowNetwork(config, interface, normalizer, words))
         except ValueError as error:  # sizes that do not go together
             raise ManigymError(f"policy {cls.name!r}: {error}") from None
 
@@ -146,7 +150,7 @@ class ManiFlowPolicy(FinetunablePolicy):
         network = self.network
         device = network.device
         rows = rows.clip(max=len(noise) - 1)
-        obs = {key: torch.tensor(observations[key][rows], device=device) for key in self.keys}
+        obs = self.tensors({key: observations[key][rows] for key in self.keys})
         actions = sample(
             network.transformer,
             network.encode(obs),
@@ -157,6 +161,18 @@ class ManiFlowPolicy(FinetunablePolicy):
         )
         return network.normalizer.unnormalize("action", actions).float().cpu()
 
+    def tensors(self, observations: Observations) -> dict[str, Tensor]:
+        """What the network sees of arrays key -> (B, O, ...); text as vectors (B, O, D)."""
+        given = {key: observations[key] for key in self.keys}
+        if self.language is not None:
+            given[INSTRUCTION] = self.language.encode(np.asarray(given[INSTRUCTION]))
+        device = self.network.device
+        return {key: torch.as_tensor(value, device=device) for key, value in given.items()}
+
+    def read_instructions(self, sentences: Sequence[str]) -> None:
+        if self.language is not None:
+            self.language.read(sentences)
+
     def loss(
         self, batch: Mapping[str, Any], teacher: nn.Module, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
@@ -166,7 +182,7 @@ class ManiFlowPolicy(FinetunablePolicy):
         """
         network = self.network
         device = network.device
-        obs = {key: torch.as_tensor(batch["obs"][key], device=device) for key in self.keys}
+        obs = self.tensors(batch["obs"])
         actions = torch.as_tensor(batch["action"], device=device)
         if self.config.augment and network.training:
             obs = augment(obs, generator)
@@ -179,6 +195,7 @@ class ManiFlowPolicy(FinetunablePolicy):
                 network.encode(obs),
                 self.config.objective(),
                 generator,
+                network.dimension_weights,
             )
 
     def actor_critic(self, config: Any, seed: int) -> ManiFlowActorCritic:
@@ -194,13 +211,15 @@ class ManiFlowPolicy(FinetunablePolicy):
 
     def save(self, path: Path, extra: Mapping[str, Any] | None = None) -> None:
         """Write one self-contained checkpoint; `extra` holds plain values and tensors."""
-        content = {
+        content: dict[str, Any] = {
             "policy": self.name,
             "config": asdict(self.config),
             "interface": self.interface.to_dict(),
             "normalizer": self.network.normalizer.to_dict(),
             "weights": self.module.state_dict(),
         }
+        if self.language is not None:
+            content["language"] = self.language.probe()
         write_checkpoint(path, {**(extra or {}), **content})
 
     @classmethod
@@ -219,7 +238,9 @@ class ManiFlowPolicy(FinetunablePolicy):
                 f"the weights in {path} do not fit its own settings ({error}); train anew"
             ) from error
         policy.module.eval()
-        record = {key: value for key, value in content.items() if key not in FIELDS}
+        if policy.language is not None:
+            policy.language.check(content["language"])
+        record = {k: v for k, v in content.items() if k not in (*FIELDS, "language")}
         return cls(policy.config, policy.interface, policy.network, record)
 
     def describe(self) -> dict[str, Any]:
@@ -237,6 +258,12 @@ class ManiFlowPolicy(FinetunablePolicy):
                 f"{interface.env} takes actions of size {interface.action_size}, but this policy "
                 f"was trained for {trained.action_size} ({trained.env}); use a checkpoint trained "
                 f"on {interface.env}"
+            )
+        groups, known = list(interface.action_groups.items()), list(trained.action_groups.items())
+        if groups and known and groups != known:
+            raise ManigymError(
+                f"{interface.env} takes actions in groups {groups}, but this policy was trained "
+                f"for {known} ({trained.env}); use the protocol and options of its training data"
             )
         for key in self.keys:
             shape, found = trained.observation[key][0], interface.observation.get(key)
