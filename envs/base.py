@@ -11,7 +11,7 @@ Hooks of a simulator (all private to its file or folder):
 ``_physics()``            float64 (D,) full physical state; ``_set_physics(state)`` restores it
 ``_over()``               optional: whether the task itself is over, won or not
 ``expert()``              optional: a fresh :class:`Expert`
-``scene``                 optional: name of the scene that the episode is in
+``scene_name``            optional: name of the scene that the episode is in
 ``measures()``            optional: what else is worth knowing of the episode so far, by name
 ========================  ==========================================================================
 """
@@ -76,7 +76,7 @@ class ManipEnv(TaskEnv):
         )
 
     @property
-    def scene(self) -> str:
+    def scene_name(self) -> str:
         """What episodes can share and must not be split over training and test, by name; empty
         where every episode stands alone."""
         return ""

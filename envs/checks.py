@@ -123,9 +123,9 @@ def check_snapshot(env_id: str) -> None:
         _roll(env, seed=2)
         snapshot = env.snapshot()
         actions = _actions(env, seed=7)
-        first = [_step(env, a) for a in actions]
+        first = _play(env, actions)
         env.restore(snapshot)
-        _frames_equal("after restore", [_step(env, a) for a in actions], first)
+        _frames_equal("after restore", _play(env, actions), first)
 
 
 CHECKS: tuple[Callable[[str], None], ...] = (
@@ -170,13 +170,24 @@ def _actions(env: TaskEnv, seed: int, steps: int = STEPS) -> np.ndarray:
 
 
 def _step(env: TaskEnv, action: np.ndarray) -> FlatObservation:
-    observation, reward, *_ = env.step(action)
-    return {**flatten(observation), "reward": np.float64(reward), "hash": env.state_hash()}
+    observation, reward, terminated, truncated, _ = env.step(action)
+    ends = {"reward": np.float64(reward), "over": terminated or truncated}
+    return {**flatten(observation), **ends, "hash": env.state_hash()}
+
+
+def _play(env: TaskEnv, actions: np.ndarray) -> list[FlatObservation]:
+    """Frames after each action, until the episode is over: an action may end it."""
+    frames: list[FlatObservation] = []
+    for action in actions:
+        frames.append(_step(env, action))
+        if frames[-1]["over"]:
+            break
+    return frames
 
 
 def _roll(env: TaskEnv, seed: int, steps: int = STEPS) -> list[FlatObservation]:
     observation, _ = env.reset(seed=seed)
-    return [flatten(observation), *(_step(env, a) for a in _actions(env, seed, steps))]
+    return [flatten(observation), *_play(env, _actions(env, seed, steps))]
 
 
 def _vectors(frame: FlatObservation) -> list[np.ndarray]:

@@ -184,5 +184,5 @@ class EpisodeRunner:
             frames=self._frames,
             film_problem=self._film_problem,
             measures=self.env.measures(),
-            scene=self.env.scene,
+            scene=self.env.scene_name,
         )

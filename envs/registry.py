@@ -55,6 +55,7 @@ SIMULATORS: tuple[Simulator, ...] = (
     Simulator(
         "DexArt", "envs.dexart.tasks", "envs.sapien.reach:ReachEnv", "dexart", (3, 11), vulkan=True
     ),
+    Simulator("AI2THOR", "envs.ai2thor.tasks", "envs.ai2thor.env:AI2ThorEnv", "ai2thor"),
 )
 CARDS: dict[str, TaskCard] = {}
 PLANNED: dict[str, str] = {}

@@ -216,7 +216,7 @@ class MJThorEnv(MujocoEnv):
         return self.episode.instruction
 
     @property
-    def scene(self) -> str:
+    def scene_name(self) -> str:
         """``train/house_7``, as in MolmoSpaces' folders."""
         return f"{self.house.split}/house_{self.house.index}"
 

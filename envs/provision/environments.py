@@ -28,7 +28,7 @@ from envs.schema import ManigymError
 
 CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 # Measured, in units of 10^6 bytes: for the question and for the check of free space.
-_MEGABYTES = {"adroit": 200, "dexart": 540, "robomimic": 1250, "robotwin": 410}
+_MEGABYTES = {"adroit": 200, "ai2thor": 300, "dexart": 540, "robomimic": 1250, "robotwin": 410}
 _UNKNOWN_MEGABYTES = 50
 
 
