@@ -1,8 +1,8 @@
 """What an episode is: drawn from a house and a random stream, so that it can be done.
 
-Start distances are MolmoSpaces' (RB-Y1). One differs: its robot starts with its base within 0.5 m of
-what it takes, whereas this one's base, 0.35 m long in front, stands before the furniture; its start
-is where the right arm reaches, 0.5 to 0.7 m before the target, give or take.
+Start distances are MolmoSpaces' (RB-Y1). One differs: its robot starts with its base within 0.5 m
+of what it takes, whereas this one's base, 0.35 m long in front, stands before the furniture; its
+start is where the right arm reaches, 0.5 to 0.7 m before the target, give or take.
 """
 
 from __future__ import annotations
@@ -13,21 +13,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from envs.mjthor.house.facts import House, Opening, Point, Support, Thing
+from envs.mjthor.house.facts import House, Thing
 from envs.mjthor.house.free_space import FreeSpace
 from envs.mjthor.robot import ARM_NOISE, HEAD_NOISE, REST_ARM, REST_HEAD
-from envs.mjthor.stand import stand_poses, start_poses
-from envs.mjthor.tasks import HEAD_HIGH, HEAD_LOW, sentences
-from envs.schema import SimulationError
+from envs.mjthor.setting import Pose, Setting, name_of
+from envs.mjthor.tasks import HEAD_HIGH, HEAD_LOW
 
-Pose = tuple[float, float, float]
 INSTANCES = 6  # at most, of a category that is searched for
 NAVIGATION = (4.0, 20.0)  # metres to go
 TOGETHER = (0.15, 0.5)  # metres between a thing and its receptacle
 DEEPER = 0.12  # metres that a receptacle may stand further from the edge, or nearer to it
 DRAWER, DOOR = (0.55, 0.9), (1.0, 1.5)  # metres from base to handle
-REACH, LATERAL = (0.5, 0.7), (-0.32, -0.18)  # of the target, in the robot's frame
-TURNED = 0.1  # rad, half width
+HANDLE_ASIDE, DOOR_ASIDE = (0.1, 0.4), (-0.2, 0.2)  # metres from there to the base's left
 
 
 @dataclass(frozen=True)
@@ -54,65 +51,14 @@ def draw(task: str, house: House, rng: np.random.Generator) -> Episode:
 
     Raises ``SimulationError`` where the house offers none, which the generator rules out.
     """
-    episode = _DRAW[task](_Scene(task, house, rng))
+    episode = _DRAW[task](Setting(task, house, rng))
     head = np.clip(REST_HEAD + rng.uniform(-1, 1, 2) * HEAD_NOISE, HEAD_LOW, HEAD_HIGH)
     arm = REST_ARM + rng.uniform(-1, 1, 7) * ARM_NOISE
     doors = {door.name: 1.0 for door in house.doors} | dict(episode.doors)
     return replace(episode, doors=doors, head=tuple(head), arm=tuple(arm))
 
 
-class _Scene:
-    """A house while an episode is drawn in it."""
-
-    def __init__(self, task: str, house: House, rng: np.random.Generator) -> None:
-        self.task, self.house, self.rng = task, house, rng
-        self.space = FreeSpace(house)
-        self.supports = {support.name: support for support in house.supports}
-
-    def shuffled(self, items: list) -> list:
-        return [items[i] for i in self.rng.permutation(len(items))]
-
-    def support(self, thing: Thing) -> Support:
-        return self.supports[thing.support]
-
-    def room(self, thing: Thing) -> str:
-        return self.support(thing).room
-
-    def graspable(self) -> list[Thing]:
-        """Things in the open that can be taken and that no other has the name of, shuffled."""
-        names = Counter(name_of(thing) for thing in self.house.things)
-        unique = [t for t in self.house.things if t.grasp and names[name_of(t)] == 1]
-        return self.shuffled([t for t in unique if not self.support(t).opening])
-
-    def stands(self, point: tuple[float, ...], sides: tuple[Point, ...]) -> list[Pose]:
-        """Where the right arm reaches a point, in random order, base turned a little."""
-        ahead, lateral = self.rng.uniform(*REACH), self.rng.uniform(*LATERAL)
-        poses = stand_poses(self.space, point[:2], sides, ahead=ahead, lateral=lateral)
-        turn = self.rng.uniform(-TURNED, TURNED)
-        turned = [(float(x), float(y), float(yaw + turn)) for x, y, yaw in poses]
-        return [pose for pose in turned if self.space.rectangle_free(*pose)] or [
-            (float(x), float(y), float(yaw)) for x, y, yaw in poses
-        ]
-
-    def away(self, points: list[Point], low: float, high: float) -> list[Pose]:
-        """Free poses from which the nearest of some points is ``low`` to ``high`` metres to go."""
-        return [tuple(map(float, p)) for p in start_poses(self.rng, self.space, points, low, high)]
-
-    def say(self, which: int = 0, **words: object) -> str:
-        return sentences(self.task)[which].format(**words)
-
-    def nothing(self, what: str) -> SimulationError:
-        house = f"house {self.house.split}/{self.house.index}"
-        return SimulationError(f"MJThor/{self.task}-v0: {house} has no {what}")
-
-
-def name_of(thing: Thing) -> str:
-    """``red mug``; an orange is an ``orange``."""
-    same = thing.colour == thing.category
-    return thing.category if same else f"{thing.colour} {thing.category}"
-
-
-def _nav_to_object(scene: _Scene) -> Episode:
+def _nav_to_object(scene: Setting) -> Episode:
     categories = Counter(thing.category for thing in scene.house.things)
     rare = sorted(c for c, count in categories.items() if count <= INSTANCES)
     for category in scene.shuffled(rare):
@@ -128,23 +74,23 @@ def _nav_to_object(scene: _Scene) -> Episode:
     raise scene.nothing("object that is far enough away")
 
 
-def _pick(scene: _Scene) -> Episode:
+def _pick(scene: Setting) -> Episode:
     for thing in scene.graspable():
-        for start in scene.stands(thing.position, scene.support(thing).sides)[:1]:
+        for start in scene.stands(thing)[:1]:
             return Episode(start, scene.say(target=name_of(thing)), target=thing.name)
     raise scene.nothing("thing within reach")
 
 
-def _pick_and_place(scene: _Scene) -> Episode:
+def _pick_and_place(scene: Setting) -> Episode:
     for thing in scene.graspable():
-        for start in scene.stands(thing.position, scene.support(thing).sides)[:1]:
+        for start in scene.stands(thing)[:1]:
             for receptacle in scene.shuffled(_beside(scene, thing, start)):
                 said = scene.say(target=name_of(thing), goal=name_of(receptacle))
                 return Episode(start, said, target=thing.name, goal=receptacle.name)
     raise scene.nothing("thing beside a receptacle")
 
 
-def _beside(scene: _Scene, thing: Thing, start: Pose) -> list[Thing]:
+def _beside(scene: Setting, thing: Thing, start: Pose) -> list[Thing]:
     """Receptacles near a thing that the arm reaches from the same side of the furniture, if the
     base slides along it."""
     found = []
@@ -157,10 +103,12 @@ def _beside(scene: _Scene, thing: Thing, start: Pose) -> list[Thing]:
     return found
 
 
-def _open_drawer(scene: _Scene) -> Episode:
+def _open_drawer(scene: Setting) -> Episode:
     drawers = [o for o in scene.house.openings if o.kind == "drawer"]
     for drawer in scene.shuffled(drawers):
-        start = _before(scene, drawer)
+        # The handle is to be on the robot's right.
+        place = np.array(drawer.handle[:2])
+        start = scene.before(scene.space, place, drawer.axis, DRAWER, HANDLE_ASIDE)
         if start is not None:
             piece = next(f for f in scene.house.furniture if f.name == drawer.furniture)
             same = tuple(o.name for o in drawers if o.furniture == drawer.furniture)
@@ -169,61 +117,38 @@ def _open_drawer(scene: _Scene) -> Episode:
     raise scene.nothing("drawer within reach")
 
 
-def _before(scene: _Scene, drawer: Opening) -> Pose | None:
-    """A pose in front of a drawer, facing it."""
-    out, handle = np.array(drawer.axis), np.array(drawer.handle[:2])
-    for _ in range(40):
-        distance, aside = scene.rng.uniform(*DRAWER), scene.rng.uniform(0.1, 0.4)
-        yaw = np.arctan2(-out[1], -out[0])
-        left = np.array([-np.sin(yaw), np.cos(yaw)])
-        x, y = handle + distance * out + aside * left  # the handle is on the robot's right
-        pose = (float(x), float(y), float(yaw + scene.rng.uniform(-TURNED, TURNED)))
-        if scene.space.rectangle_free(*pose):
-            return pose
-    return None
-
-
-def _open_door(scene: _Scene) -> Episode:
+def _open_door(scene: Setting) -> Episode:
     for door in scene.shuffled(list(scene.house.doors)):
         space = FreeSpace(scene.house, {door.name: 0.0})
         middle = np.add(door.hinge, door.latch) / 2
-        along = np.subtract(door.latch, door.hinge) / np.linalg.norm(
-            np.subtract(door.latch, door.hinge)
+        x, y = np.subtract(door.latch, door.hinge) / np.linalg.norm(
+            door.latch - np.array(door.hinge)
         )
-        for side in scene.shuffled([-1.0, 1.0]):
-            normal = side * np.array([-along[1], along[0]])
-            for _ in range(40):
-                distance, aside = scene.rng.uniform(*DOOR), scene.rng.uniform(-0.2, 0.2)
-                x, y = middle + distance * normal + aside * along
-                yaw = float(np.arctan2(-normal[1], -normal[0]))
-                pose = (float(x), float(y), yaw + float(scene.rng.uniform(-TURNED, TURNED)))
-                if space.rectangle_free(*pose):
-                    room = scene.house.room_at(pose[:2])
-                    pulled = room is not None and room.name == door.swings_into
-                    return Episode(
-                        pose, scene.say(int(pulled)), openings=(door.name,), doors={door.name: 0.0}
-                    )
+        for out in scene.shuffled([(-y, x), (y, -x)]):
+            start = scene.before(space, middle, out, DOOR, DOOR_ASIDE)
+            if start is not None:
+                room = scene.house.room_at(start[:2])
+                said = scene.say(int(room is not None and room.name == door.swings_into))
+                return Episode(start, said, openings=(door.name,), doors={door.name: 0.0})
     raise scene.nothing("door with room before it")
 
 
-def _fetch(scene: _Scene) -> Episode:
+def _fetch(scene: Setting) -> Episode:
     for thing in scene.graspable():
         elsewhere = [r.name for r in scene.house.rooms if r.name != scene.room(thing)]
-        if not scene.stands(thing.position, scene.support(thing).sides):
+        if not scene.stands(thing):
             continue
         for room in scene.shuffled(elsewhere):
-            for x, y, yaw in scene.space.sample(scene.rng, 20, room=room)[:1]:
-                said = scene.say(target=name_of(thing))
-                return Episode((float(x), float(y), float(yaw)), said, target=thing.name)
+            for start in scene.anywhere(room)[:1]:
+                return Episode(start, scene.say(target=name_of(thing)), target=thing.name)
     raise scene.nothing("thing in another room")
 
 
-def _room_visit(scene: _Scene) -> Episode:
-    x, y, yaw = scene.space.sample(scene.rng, 20)[0]
-    return Episode((float(x), float(y), float(yaw)), scene.say())
+def _room_visit(scene: Setting) -> Episode:
+    return Episode(scene.anywhere()[0], scene.say())
 
 
-def _tidy(scene: _Scene) -> Episode:
+def _tidy(scene: Setting) -> Episode:
     fridges = [o for o in scene.house.openings if o.kind == "door"]
     for fridge in scene.shuffled(fridges):
         kept = {s.name: s for s in scene.house.supports if s.opening == fridge.name}
@@ -233,12 +158,11 @@ def _tidy(scene: _Scene) -> Episode:
                 home, support = scene.room(goal), scene.support(goal)
                 if home == kept[thing.support].room or support.opening:
                     continue
-                starts = scene.space.sample(scene.rng, 20, room=home)
-                if not len(starts) or not scene.stands(goal.position, support.sides):
+                starts = scene.anywhere(home)
+                if not starts or not scene.stands(goal):
                     continue
-                x, y, yaw = map(float, starts[0])
                 return Episode(
-                    (x, y, yaw),
+                    starts[0],
                     scene.say(target=name_of(thing), opening="fridge", goal=name_of(goal)),
                     target=thing.name,
                     goal=goal.name,
@@ -249,7 +173,7 @@ def _tidy(scene: _Scene) -> Episode:
     raise scene.nothing("thing in a fridge and receptacle in another room")
 
 
-_DRAW: Mapping[str, Callable[[_Scene], Episode]] = {
+_DRAW: Mapping[str, Callable[[Setting], Episode]] = {
     "nav_to_object": _nav_to_object,
     "pick": _pick,
     "pick_and_place": _pick_and_place,

@@ -87,14 +87,15 @@ def _facing(space: FreeSpace, places: Array, target: Point, low: float, high: fl
 def start_poses(
     rng: np.random.Generator,
     space: FreeSpace,
-    target: Point,
+    target: Point | Sequence[Point],
     low: float,
     high: float,
     count: int = 1,
     *,
     radius: float = RADIUS,
 ) -> Array:
-    """Random free poses (<= count, 3) whose way to a target is ``low`` to ``high`` metres long.
+    """Random free poses (<= count, 3) whose way to a target is ``low`` to ``high`` metres long: to
+    the nearest, where there are several.
 
     Uniform over the floor and the heading. Fewer than ``count`` only where the floor has too few.
     """

@@ -17,6 +17,9 @@ from envs.mjthor.tasks import ARM_HIGH, ARM_LOW
 _LOW, _HIGH = np.array(ARM_LOW) + 0.01, np.array(ARM_HIGH) - 0.01
 _DAMPING, _ITERATIONS, _STEP = 0.02, 80, 0.3  # _STEP: rad, the most that one iteration turns
 _POSITION, _ROTATION = 0.004, 0.03  # metres and radians within which a pose is reached
+_SHOULDER, _STRETCHED = np.array((0.0, -0.22, 1.2039)), 0.536  # metres; shoulder to wrist at most
+_WRIST = 0.245  # metres from the wrist to between the fingertips
+_STALLED, _GAIN = 12, 0.9  # iterations after which the error must have shrunk to this share
 # Postures to start from: at rest, elbow out, arm low, arm stretched, hand turned round.
 _STARTS = np.array(
     [
@@ -50,6 +53,8 @@ class Arm:
 
     def solve(self, position: np.ndarray, axes: np.ndarray, near: np.ndarray) -> np.ndarray | None:
         """Angles (7,) that reach a pose, from the posture ``near`` first; ``None`` without any."""
+        if not self.in_range(position, axes):
+            return None
         for start in (near, *_STARTS):
             angles = self.follow(position, axes, start)
             if angles is not None:
@@ -58,15 +63,25 @@ class Arm:
 
     def follow(self, position: np.ndarray, axes: np.ndarray, near: np.ndarray) -> np.ndarray | None:
         """As :meth:`solve`, from one posture only: for the next pose of a path."""
-        angles = np.clip(near, _LOW, _HIGH)
-        for _ in range(_ITERATIONS):
+        angles, before = np.clip(near, _LOW, _HIGH), np.inf
+        for iteration in range(_ITERATIONS if self.in_range(position, axes) else 0):
             error = self._error(angles, position, axes)
+            if iteration % _STALLED == 0:
+                if np.linalg.norm(error) > _GAIN * before:
+                    return None
+                before = float(np.linalg.norm(error))
             if np.linalg.norm(error[:3]) < _POSITION and np.linalg.norm(error[3:]) < _ROTATION:
                 return angles
             step = self._step(error)
             step *= min(1.0, _STEP / np.abs(step).max())
             angles = np.clip(angles + step, _LOW, _HIGH)
         return None
+
+    @staticmethod
+    def in_range(position: np.ndarray, axes: np.ndarray) -> bool:
+        """Whether the wrist of a pose is no further from the shoulder than the arm is long."""
+        wrist = position + _WRIST * axes[:, 2]
+        return bool(np.linalg.norm(wrist - _SHOULDER) <= _STRETCHED)
 
     def _error(self, angles: np.ndarray, position: np.ndarray, axes: np.ndarray) -> np.ndarray:
         """Metres and radians (6,) from the pose at ``angles`` to the wanted one, in the base."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envs.mjthor.expert.motions import Motions, OutOfReach
+from envs.mjthor.expert.scene import Scene
 from envs.mjthor.expert.scripts import SCRIPTS
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ class ScriptedExpert:
 
     def __init__(self, env: MJThorEnv) -> None:
         self._env = env
-        self._motions = Motions(env.world, env.space)
+        self._motions = Motions(Scene(env.world))
         self._actions = self._play()
         self._asked, self._action = -1, np.zeros(env.card.action.size, np.float32)
 
     def act(self) -> np.ndarray:
+        """The action float32 (A,) in [-1, 1] at the present state."""
         if self._asked != self._env.actions_taken:  # asked again about the same state: same answer
             self._asked = self._env.actions_taken
             self._action = self._encoded(next(self._actions))

@@ -8,22 +8,27 @@ import numpy as np
 
 from envs.mjthor.episodes import Episode
 from envs.mjthor.expert.arm import arm, grasp_axes
-from envs.mjthor.expert.grasps import Approach, approach_handle, approach_thing, place_over
+from envs.mjthor.expert.grasps import Approach, approach_handle, approach_thing
 from envs.mjthor.expert.motions import Actions, Motions, OutOfReach
-from envs.mjthor.stand import stand_poses, view_poses
+from envs.mjthor.expert.places import place_over, stand_at_handle, stand_to_put, stand_to_take
+from envs.mjthor.expert.swing import swing
+from envs.mjthor.goals import OPEN
+from envs.mjthor.stand import view_poses
 
 _LIFT = 0.12  # metres
-_AHEAD, _LATERAL = (0.60, 0.55, 0.65, 0.50), -0.25  # of what is grasped, in the robot's frame
-_AHEAD_OF_HANDLE = (0.55, 0.50, 0.60, 0.45, 0.65)
-_VIEW = 8  # poses to look from that are tried
+_PULLED = 0.27  # metres that a drawer is drawn out
+_DOOR, _FRIDGE = 0.8, 0.97  # how far they are pulled open
+_PULLS = 3  # at a fridge that does not open at once
+_BACK_OFF = 0.15  # metres from an opened leaf
 
 
 def nav_to_object(motions: Motions, episode: Episode) -> Actions:
     """To the nearest instance, facing it."""
-    base = motions.robot.base_pose[:2]
+    space = motions.scene.space
+    x, y, _ = motions.robot.base_pose
     places = [motions.world.position(name) for name in episode.instances]
-    for place in sorted(places, key=lambda p: motions.space.distance(tuple(base), tuple(p[:2]))):
-        poses = view_poses(motions.space, (place[0], place[1]))[:_VIEW]
+    for place in sorted(places, key=lambda p: space.distance((x, y), (p[0], p[1]))):
+        poses = view_poses(space, (place[0], place[1]))
         if len(poses):
             motions.watched = place
             yield from motions.drive(poses[0])
@@ -34,59 +39,42 @@ def nav_to_object(motions: Motions, episode: Episode) -> Actions:
 
 def pick(motions: Motions, episode: Episode) -> Actions:
     """Take it from where the base stands, or drive to where it can be taken."""
-    target = episode.target
+    target, scene = episode.target, motions.scene
     motions.watched = motions.world.middle(target)
     try:
-        grasp = approach_thing(motions, target)
+        grasp = approach_thing(scene, target)
     except OutOfReach:
-        yield from stand_before(motions, target)
-        grasp = approach_thing(motions, target)
-    yield from motions.reach(grasp.before, opening=1.0)
-    yield from motions.reach(grasp.at)
-    yield from motions.grip(0.0)
+        pose = stand_to_take(scene, target)
+        yield from motions.rest()
+        yield from motions.drive(pose)
+        grasp = approach_thing(scene, target)
+    yield from take(motions, grasp)
     yield from motions.line((0.0, 0.0, _LIFT))
-    yield from motions.wait(5)
+    yield from motions.wait(3)
     if not motions.world.held(target):
         yield from motions.grip(1.0)
         yield from motions.line((0.0, 0.0, 0.10))
         yield from motions.rest()
 
 
-def stand_before(motions: Motions, thing: str, carrying: bool = False) -> Actions:
-    """Drive to where the right arm reaches a thing; with something in the hand the arm stays as
-    it is."""
-    support = motions.support_of(thing)
-    place = motions.world.position(thing)
-    for ahead in _AHEAD:
-        poses = stand_poses(
-            motions.space, (place[0], place[1]), support.sides, ahead=ahead, lateral=_LATERAL
-        )
-        if len(poses):
-            if not carrying:
-                yield from motions.rest()
-            yield from motions.drive(poses[0])
-            return
-    raise OutOfReach(f"no place to stand before {thing}")
-
-
-def stand_at_handle(motions: Motions, name: str) -> Actions:
-    """Drive to where the right arm reaches a handle, facing it squarely."""
-    place, out = motions.world.handle(name), motions.outward(name)
-    for ahead in _AHEAD_OF_HANDLE:
-        poses = stand_poses(
-            motions.space, (place[0], place[1]), [out], ahead=ahead, lateral=_LATERAL
-        )
-        if len(poses):
-            yield from motions.rest()
-            yield from motions.drive(poses[0])
-            return
-    raise OutOfReach(f"no place to stand before the handle of {name}")
-
-
-def take_handle(motions: Motions, grasp: Approach) -> Actions:
+def take(motions: Motions, grasp: Approach) -> Actions:
+    """Go in with the open hand and close it."""
     yield from motions.reach(grasp.before, opening=1.0)
-    yield from motions.reach(grasp.at)
+    yield from motions.along(grasp.way)
     yield from motions.grip(0.0)
+
+
+def take_handle(motions: Motions, name: str) -> Actions:
+    """Take a handle from where the base stands, or drive to where it can be taken."""
+    motions.watched = motions.world.handle(name).copy()
+    try:
+        grasp = approach_handle(motions.scene, name)
+    except OutOfReach:
+        pose = stand_at_handle(motions.scene, name)
+        yield from motions.rest()
+        yield from motions.drive(pose)
+        grasp = approach_handle(motions.scene, name)
+    yield from take(motions, grasp)
 
 
 def pick_and_place(motions: Motions, episode: Episode) -> Actions:
@@ -97,38 +85,31 @@ def pick_and_place(motions: Motions, episode: Episode) -> Actions:
 
 
 def put(motions: Motions, thing: str, receptacle: str) -> Actions:
-    """Put what is in the hand into or onto a receptacle that is near."""
+    """Put what is in the hand into or onto a receptacle, wherever that is."""
     if not motions.world.held(thing):
         raise OutOfReach(f"{thing} is not in the hand")
+    scene = motions.scene
     motions.watched = motions.world.middle(receptacle)
     try:
-        aside, over = place_over(motions, thing, receptacle)
+        over = place_over(scene, thing, receptacle)
     except OutOfReach:
-        yield from motions.carry()
-        yield from stand_before(motions, receptacle, carrying=True)
-        aside, over = place_over(motions, thing, receptacle)
-    if abs(aside) > 0.01:
-        yield from motions.slide(0.0, aside)
-        yield from motions.wait(5)
-        over = place_over(motions, thing, receptacle)[1]
+        pose = stand_to_put(scene, thing, receptacle)
+        if not scene.straight(pose, (thing,)):
+            yield from motions.carry()
+        yield from motions.drive(pose)
+        over = place_over(scene, thing, receptacle)
     yield from motions.reach(over.before)
-    yield from motions.reach(over.at)
+    yield from motions.along(over.way)
     yield from motions.grip(1.0)
-    yield from motions.reach(over.before)
-    yield from motions.wait(8)
+    yield from motions.along(over.way[::-1])
+    yield from motions.wait(5)
 
 
 def open_drawer(motions: Motions, episode: Episode) -> Actions:
     """Take the highest handle and back away with it."""
     drawer = max(episode.openings, key=lambda name: motions.world.handle(name)[2])
-    motions.watched = motions.world.handle(drawer).copy()
-    try:
-        grasp = approach_handle(motions, drawer)
-    except OutOfReach:
-        yield from stand_at_handle(motions, drawer)
-        grasp = approach_handle(motions, drawer)
-    yield from take_handle(motions, grasp)
-    yield from motions.slide(-0.27)
+    yield from take_handle(motions, drawer)
+    yield from motions.slide(-_PULLED)
     yield from motions.wait(10)
     yield from motions.grip(1.0)
     yield from motions.slide(-0.1)
@@ -140,7 +121,7 @@ def open_door(motions: Motions, episode: Episode) -> Actions:
     x, y, _ = motions.robot.base_pose
     here = motions.world.house.room_at((float(x), float(y)))
     if here is not None and here.name == door.swings_into:
-        yield from pull(motions, door.name, np.array(door.hinge), door.open_angle)
+        yield from pull(motions, door.name, _DOOR)
     else:
         yield from push(motions, door.name)
 
@@ -161,20 +142,12 @@ def push(motions: Motions, name: str) -> Actions:
     yield from motions.straight_to((*(middle + 0.45 * ahead), yaw))
 
 
-def pull(
-    motions: Motions, name: str, hinge: np.ndarray, full: float, share: float = 0.8
-) -> Actions:
+def pull(motions: Motions, name: str, share: float) -> Actions:
     """Take the handle of a hinged leaf and back away along its arc."""
-    motions.watched = motions.world.handle(name).copy()
-    try:
-        grasp = approach_handle(motions, name)
-    except OutOfReach:
-        yield from stand_at_handle(motions, name)
-        grasp = approach_handle(motions, name)
-    yield from take_handle(motions, grasp)
-    yield from motions.swing(hinge, full * (share - motions.world.opened(name)))
+    yield from take_handle(motions, name)
+    yield from swing(motions, name, share)
     yield from motions.grip(1.0)
-    yield from motions.slide(-0.15)
+    yield from motions.slide(-_BACK_OFF)
     yield from motions.rest()
 
 
@@ -185,33 +158,35 @@ def room_visit(motions: Motions, episode: Episode) -> Actions:
     while left:
         x, y, _ = motions.robot.base_pose
         middles = [(float(a), float(b)) for a, b in (np.add(r.low, r.high) / 2 for r in left)]
-        ways = [motions.space.distance((x, y), middle) for middle in middles]
+        ways = [motions.scene.space.distance((x, y), middle) for middle in middles]
         nearest = int(np.argmin(ways))
         room = left.pop(nearest)
         if not room.holds((x, y)):
-            yield from motions.drive((*middles[nearest], 0.0), turn=False)
+            yield from motions.visit(middles[nearest])
 
 
 def fetch(motions: Motions, episode: Episode) -> Actions:
     """Drive to it, then take it."""
     motions.watched = motions.world.middle(episode.target)
-    yield from stand_before(motions, episode.target)
+    pose = stand_to_take(motions.scene, episode.target)
+    yield from motions.rest()
+    yield from motions.drive(pose)
     yield from pick(motions, episode)
 
 
 def tidy(motions: Motions, episode: Episode) -> Actions:
     """Open the fridge, take it out, bring it home, put it down; from where it was left off."""
-    fridge = motions.world.openings[episode.openings[0]]
-    if motions.world.opened(fridge.name) < 0.67:
-        yield from motions.rest()
-        yield from stand_at_handle(motions, fridge.name)
-        yield from pull(motions, fridge.name, np.array(fridge.axis), fridge.travel, share=0.95)
-    if not motions.world.held(episode.target):
+    fridge, target = episode.openings[0], episode.target
+    if not motions.world.held(target):
+        for _ in range(_PULLS):
+            if motions.world.opened(fridge) >= OPEN:
+                break
+            yield from motions.rest()
+            yield from motions.drive(stand_at_handle(motions.scene, fridge))
+            yield from pull(motions, fridge, _FRIDGE)
         yield from fetch(motions, episode)
         yield from motions.slide(-0.35)
-    yield from motions.carry()
-    yield from stand_before(motions, episode.goal, carrying=True)
-    yield from put(motions, episode.target, episode.goal)
+    yield from put(motions, target, episode.goal)
 
 
 SCRIPTS: Mapping[str, Callable[[Motions, Episode], Actions]] = {
