@@ -14,7 +14,6 @@ from typing import Any
 
 from benchmark.claim import claimed
 from benchmark.engine.latency import LatencySettings, keep_profile
-from envs.seeds import Split
 from benchmark.evaluate import Evaluation, evaluate, missing_episodes
 from benchmark.pipeline import Recipe, trained
 from benchmark.progress import note
@@ -24,6 +23,7 @@ from benchmark.results.records import RunFolder, find_run
 from benchmark.rows import row_of
 from benchmark.stopping import StoppingRule, stopping_rule
 from envs.make import Workers
+from envs.seeds import Split
 from policies.base import Policy, TrainablePolicy, inference_options
 
 

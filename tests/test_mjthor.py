@@ -1,4 +1,4 @@
-"""MJThor's environment: the robot, its 13 actions, houses of splits, rules on states made by hand."""
+"""MJThor: the robot, its 13 actions, houses of splits, rules on states made by hand."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def still(env: MJThorEnv) -> np.ndarray:
     return ACTION.from_physical(target)
 
 
-def put(env: MJThorEnv, thing: str, position: np.ndarray) -> None:
-    """Move a thing somewhere, upright."""
+def put(env: MJThorEnv, thing: str, at: str, off: tuple[float, float, float]) -> None:
+    """Move a thing to where another is and ``off`` metres from there, upright."""
     joint = env.data.joint(thing)
-    joint.qpos[:] = [*position, 1.0, 0.0, 0.0, 0.0]
+    joint.qpos[:] = [*np.add(env.world.position(at), off), 1.0, 0.0, 0.0, 0.0]
     joint.qvel[:] = (0.0, 0.0, -1e-3, 0.0, 0.0, 0.0)  # moving wakes what sleeps
     mujoco.mj_forward(env.model, env.data)
 
@@ -181,7 +181,7 @@ def test_a_thing_that_only_hangs_in_the_air_is_not_lifted() -> None:
     env = made("pick")
     env.reset(seed=3)
     target = env.episode.target
-    put(env, target, env.world.position(target) + (0.0, 0.0, 0.5))
+    put(env, target, target, (0.0, 0.0, 0.5))
     assert not env.goal.reached()  # high enough, but the robot does not touch it
 
 
@@ -190,11 +190,11 @@ def test_a_thing_in_the_receptacle_is_placed_and_beside_it_is_not() -> None:
     env.reset(seed=0)
     target, goal = env.episode.target, env.episode.goal
     top = env.world.things[goal].size[2]
-    put(env, target, env.world.position(goal) + (0.0, 0.0, top + 0.005))
+    put(env, target, goal, (0.0, 0.0, top + 0.005))
     for _ in range(15):
         env.advance(still(env))
     assert env.goal.reached() and env.succeeded
-    put(env, target, env.world.position(goal) + (0.5, 0.5, 0.2))
+    put(env, target, goal, (0.5, 0.5, 0.2))
     assert not env.goal.reached()
 
 
@@ -202,8 +202,7 @@ def test_a_receptacle_that_was_pushed_away_does_not_count() -> None:
     env = made("pick_and_place", terminate_on_success=False)
     env.reset(seed=0)
     goal = env.episode.goal
-    moved = env.world.position(goal) + (0.0, 0.0, 0.11)
-    put(env, goal, moved)
+    put(env, goal, goal, (0.0, 0.0, 0.11))
     assert not env.goal.reached()
 
 
@@ -211,7 +210,7 @@ def test_carried_weight_is_that_of_the_thing() -> None:
     env = made("pick_and_place", terminate_on_success=False)
     env.reset(seed=0)
     target, goal = env.episode.target, env.episode.goal
-    put(env, target, env.world.position(goal) + (0.0, 0.0, env.world.things[goal].size[2] + 0.002))
+    put(env, target, goal, (0.0, 0.0, env.world.things[goal].size[2] + 0.002))
     carried = []
     for _ in range(8):
         env.advance(still(env))

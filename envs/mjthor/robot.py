@@ -132,7 +132,7 @@ class Robot:
         ctrl = self.data.ctrl
         base, arm = ctrl[:3], ctrl[5:12]
         dx, dy = turned(native[:2], base[2])
-        gap = base + (dx, dy, native[2]) - self.data.qpos[:3]
+        gap = np.array((dx, dy, native[2])) + base - self.data.qpos[:3]
         base[:] = self.data.qpos[:3] + gap.clip(-LEASH, LEASH)
         ctrl[3:5] = native[3:5]
         goal = arm + native[5:12] if delta_arm else native[5:12]

@@ -1,4 +1,4 @@
-"""CPU time of a control step of MJThor in state mode against bare ``mj_step`` with the same physics.
+"""CPU time of a control step of MJThor in state mode against bare ``mj_step``, the same physics.
 
 Run with ``--benchmark-enable``; the ratio is asserted either way.
 """

@@ -2,8 +2,8 @@
 
 Metres and radians in the world frame: x to the east, y to the north, z up, the floor at z = 0. A
 piece of furniture faces the direction of its ``yaw``: at yaw 0 its front looks along +x. Names are
-unique in a house and are the names in the MuJoCo model: a piece of furniture and a thing are bodies,
-an opening and a door are joints (with a site ``<name>/handle`` where a hand takes hold).
+unique in a house and are those of the MuJoCo model: a piece of furniture and a thing are bodies, an
+opening and a door are joints (with a site ``<name>/handle`` where a hand takes hold).
 """
 
 from __future__ import annotations
