@@ -205,6 +205,8 @@ class TaskCard:
     ``protocols``: the first is the default. ``packages``: distributions whose versions belong in
     every record. ``quick``: part of the suite that ``run`` evaluates when no task is named.
     ``demonstrations``: expert episodes that training records when it is given no data.
+    ``scene_options``: environment options that choose where an episode takes place; a policy does
+    not carry them from its data to its evaluation.
     """
 
     id: str
@@ -224,6 +226,7 @@ class TaskCard:
     expert: str | None = None
     quick: bool = False
     demonstrations: int = 100
+    scene_options: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:

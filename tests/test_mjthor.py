@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import mujoco
 import numpy as np
 import pytest
@@ -95,16 +97,20 @@ def test_arm_targets_move_at_most_at_the_joints_speed() -> None:
     assert moved[0] == pytest.approx(ARM_REACH[0])  # far from its target: the full step
 
 
-def test_the_delta_variant_adds_to_the_target() -> None:
+def test_the_delta_variant_adds_to_the_measured_joints() -> None:
     env = made("pick", protocol="delta")
     env.reset(seed=3)
-    before = env.world.robot.target[5:12]
+    before, measured = env.world.robot.target[5:12], env.world.robot.arm
     physical = np.zeros(13)
     physical[3:5] = env.world.robot.target[3:5]
     physical[5:12] = 0.05
     env.advance(env.card.action.from_physical(physical))
-    limited = np.minimum(before + 0.05, np.array(ACTION.high[5:12])) - before
+    limited = np.minimum(measured + 0.05, np.array(ACTION.high[5:12])) - before
     assert env.world.robot.target[5:12] - before == pytest.approx(limited, abs=1e-6)
+    held = env.world.robot.target[5:12]
+    physical[5:12] = 0.0
+    env.advance(env.card.action.from_physical(physical))
+    assert (env.world.robot.target[5:12] == held).all()  # although the joints still lag
 
 
 def test_the_head_moves_its_camera() -> None:
@@ -159,7 +165,13 @@ def test_a_house_can_be_chosen() -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"houses": "trian"}, "houses are train, val, test"), ({"house": "x"}, "index of a house")],
+    [
+        ({"houses": "trian"}, "houses are train, val, test"),
+        ({"house": "x"}, "index of a house"),
+        ({"house": True}, "index of a house"),
+        ({"house": 1000}, "of every split, a whole number below 1000"),
+        ({"house": 1000, "houses": "val"}, "of 'val', a whole number below 1000"),
+    ],
 )
 def test_wrong_houses_are_refused(options: dict[str, object], said: str) -> None:
     with pytest.raises(ManigymError, match=said):
@@ -194,6 +206,7 @@ def test_a_thing_in_the_receptacle_is_placed_and_beside_it_is_not() -> None:
     for _ in range(15):
         env.advance(still(env))
     assert env.goal.reached() and env.succeeded
+    assert env.goal.subgoals() == {"held": False, "placed": True}  # it was put there by hand
     put(env, target, goal, (0.5, 0.5, 0.2))
     assert not env.goal.reached()
 
@@ -314,3 +327,30 @@ def test_a_snapshot_of_one_house_continues_in_an_environment_of_another() -> Non
     for expected in hashes:
         other.advance(action)
         assert other.state_hash() == expected
+
+
+def test_a_snapshot_of_another_house_is_refused_where_its_seed_stands_for_other_scenes() -> None:
+    env, other = made("pick"), made("pick", houses="val")
+    env.reset(seed=1)
+    with pytest.raises(ManigymError, match="restore it with the options it was made with"):
+        other.restore(env.snapshot())
+
+
+def test_the_shortest_way_ends_where_the_rule_can_hold() -> None:
+    env, spoc = made("nav_to_object"), made("nav_to_object", protocol="spoc")
+    for seed in range(6):
+        shortest = []
+        for one in (env, spoc):
+            one.reset(seed=seed)
+            shortest.append(one.measures()["shortest_path"])
+        assert 0 < shortest[1] <= shortest[0]  # 2 m are reached before 1.5 m
+
+
+@pytest.mark.skipif(os.environ.get("MUJOCO_GL") is None, reason="needs a renderer")
+def test_point_clouds_hold_the_house_and_not_the_sky() -> None:
+    env = made("pick", observations=("point_cloud",), image_size=(64, 64))
+    for seed in range(3):
+        cloud = env.reset(seed=seed)[0]["point_cloud"]
+        assert np.linalg.norm(cloud[:, :2], axis=1).max() < 16.0  # the longest house's diagonal
+        assert cloud[:, 2].min() > -0.3 and cloud[:, 2].max() < 2.7
+        assert (np.linalg.norm(cloud[:, :3], axis=1) > 0).mean() > 0.9

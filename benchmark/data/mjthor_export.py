@@ -51,6 +51,12 @@ def export(
     chosen = modes_of(task.action, modes or {}, own_modes(task.action))
     if not len(store):
         raise ManigymError(f"{store.path} holds no episodes; collect some")
+    missing = [key for key in ("obs/proprio", "obs/state") if key not in store.header.keys]
+    if missing:
+        raise ManigymError(
+            f"{store.path} holds no {', '.join(missing)}, which have the robot's pose; collect "
+            "with --observations proprio state and what else is wanted"
+        )
     left_out = [k for k in store.header.keys if k not in WRITTEN and not k.startswith("obs/rgb/")]
     if left_out:
         say(f"left out, as the layout has no place for it: {', '.join(left_out)}")

@@ -15,6 +15,7 @@ from benchmark.data.store import TrajectoryStore
 from benchmark.data.windows import Windows
 from benchmark.results.provenance import code_version
 from benchmark.training.bc import fit
+from envs import CARDS, card
 from envs.schema import Interface, ManigymError
 from policies.base import TrainablePolicy
 from policies.normalize import Normalizer
@@ -64,13 +65,20 @@ def train(job: TrainJob, folder: Path, resolved: Mapping[str, Any]) -> Path:
     assert train_windows is not None
     record = {
         "settings": dict(resolved),
-        "env_options": dict(store.header.env_options),
+        "env_options": seen_options(store.header.env, store.header.env_options),
         "train_episodes": len(split.train),
         "split_sha256": split.sha256,
         "data_sha256": store.content_hash(spoken),
         "code": code_version(),
     }
     return fit(policy, train_windows, val_windows, job.settings, folder, record)
+
+
+def seen_options(env: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the data that a policy needs where it is evaluated: how it sees and acts, not
+    which scenes it was shown."""
+    scenes = card(env).scene_options if env in CARDS else ()
+    return {name: value for name, value in options.items() if name not in scenes}
 
 
 def store_interface(store: TrajectoryStore) -> Interface:

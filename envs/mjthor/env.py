@@ -10,12 +10,12 @@ import mujoco
 import numpy as np
 
 from envs.base import Expert
-from envs.mjthor.episodes import Episode, draw
+from envs.mjthor.choice import Choice
 from envs.mjthor.expert.script import ScriptedExpert
-from envs.mjthor.goals import GOALS, NEAR
-from envs.mjthor.house.facts import House, Split
+from envs.mjthor.goals import GOALS, NEAR, SPOC_NEAR
+from envs.mjthor.house.facts import House
 from envs.mjthor.house.free_space import FreeSpace
-from envs.mjthor.house.generate import HOUSES, generate
+from envs.mjthor.house.layout import WALL_HEIGHT
 from envs.mjthor.house.model import add_house, empty_spec
 from envs.mjthor.robot import robot_spec
 from envs.mjthor.route import Route
@@ -23,21 +23,19 @@ from envs.mjthor.trace import Trace
 from envs.mjthor.world import World
 from envs.mujoco_env import MujocoEnv
 from envs.schema import ManigymError, SimulationError, TaskCard
-from envs.seeds import split_of
 
 _SUBSTEPS = 25  # of 4 ms: 10 Hz
 _SETTLE = 50  # physics steps before an episode
-_HOUSE, _EPISODE = 0, 1  # streams of an episode
-_HOUSES: Mapping[str, Split] = {
-    "demonstrations": "train",
-    "finetuning": "train",
-    "validation": "val",
-    "test": "test",
-}
-# Metres from the base within which a task that is mostly driving can end.
-_WITHIN = {"nav_to_object": NEAR, "fetch": 0.75}
-_ATTEMPTS = 20  # houses that are tried for an episode
 _OVERVIEW = "camera_follower"
+_BEYOND = 0.2  # metres around the house that still belong to it
+_ARM_LENGTH = 0.75  # metres from the base to what the arm takes
+# Metres from the base within which a task that is mostly driving can end, by task and SPOC's rule.
+_WITHIN = {
+    ("nav_to_object", False): NEAR,
+    ("nav_to_object", True): SPOC_NEAR,
+    ("fetch", False): _ARM_LENGTH,
+    ("fetch", True): _ARM_LENGTH,
+}
 
 
 class MJThorEnv(MujocoEnv):
@@ -59,38 +57,21 @@ class MJThorEnv(MujocoEnv):
         **options: Any,
     ) -> None:
         super().__init__(card, **options)
-        if house is not None and not isinstance(house, int):
-            raise ManigymError(f"house is the index of a house, got {house!r}")
-        self.houses = None if houses is None else _split(houses)
-        self.fixed_house = house
+        self._choice = Choice.of(houses, house)
         self.delta_arm = self.protocol.name == "delta"
         self._spoc = self.protocol.name == "spoc"
         self._loaded: House | None = None
 
     @property
     def chosen(self) -> dict[str, Any]:
-        return super().chosen | {"houses": self.houses, "house": self.fixed_house}
+        return super().chosen | {"houses": self._choice.houses, "house": self._choice.house}
 
     # ------------------------------------------------------------------ start states
     def _reset(self, seed: int) -> None:
-        self.house, self.episode = self._drawn(seed)
+        self.house, self.episode = self._choice.draw(self.card.task, seed)
         self._load(self.house)
         self._begin()
         self._step(_SETTLE)
-
-    def _drawn(self, seed: int) -> tuple[House, Episode]:
-        """The first house of the seed's stream in which there is an episode, and the episode."""
-        split = _HOUSES[split_of(seed)] if self.houses is None else self.houses
-        rng = np.random.default_rng([seed, _HOUSE])
-        for attempt in range(_ATTEMPTS):
-            drawn = int(rng.integers(HOUSES[split]))
-            house = generate(split, drawn if self.fixed_house is None else self.fixed_house)
-            stream = np.random.default_rng([seed, _EPISODE, attempt])
-            try:
-                return house, draw(self.card.task, house, stream)
-            except SimulationError as error:
-                problem = error
-        raise problem
 
     def _load(self, house: House) -> None:
         """Compile a house, unless it is the one that is loaded."""
@@ -132,9 +113,9 @@ class MJThorEnv(MujocoEnv):
 
         MuJoCo starts over on its own where a state goes bad: an error of the episode here.
         """
-        before = self.data.time
+        after = self.data.time + count * self.model.opt.timestep
         mujoco.mj_step(self.model, self.data, count)
-        if self.data.time <= before:
+        if abs(self.data.time - after) > self.model.opt.timestep / 2:
             raise SimulationError(f"{self.card.id}: MuJoCo's state went bad and it started over")
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
@@ -159,13 +140,17 @@ class MJThorEnv(MujocoEnv):
         return measured | self._path_efficiency(measured["path_length"])
 
     def _path_efficiency(self, driven: float) -> dict[str, float]:
-        """SPL (arXiv 1807.06757) against the shortest way to where the target is within reach."""
-        if self.card.task not in _WITHIN:
+        """SPL (arXiv 1807.06757) against the shortest way to where the rule can hold."""
+        radius = _WITHIN.get((self.card.task, self._spoc))
+        if radius is None:
             return {}
         names = self.episode.instances or (self.episode.target,)
         ends = np.array([self.world.things[name].position[:2] for name in names])
-        shortest = self._route.shortest(self.episode.start[:2], ends, _WITHIN[self.card.task])
-        spl = self.succeeded * shortest / max(driven, shortest, 1e-6)
+        seen = bool(self.episode.instances)
+        shortest = self._route.shortest(self.episode.start[:2], ends, radius, seen=seen)
+        if not shortest:
+            return {}
+        spl = self.succeeded * shortest / max(driven, shortest)
         return {"shortest_path": shortest, "spl": float(spl)}
 
     def expert(self) -> Expert:
@@ -226,6 +211,12 @@ class MJThorEnv(MujocoEnv):
         robot = self.data.qpos[:14], self.data.qvel[:14]
         return np.concatenate([[self.data.time], *robot])
 
+    def _crop(self, cloud: np.ndarray) -> np.ndarray:
+        """What is in the house: without a ceiling, the cameras also see the sky."""
+        low = np.array((*self.house.low, -_BEYOND)) - (_BEYOND, _BEYOND, 0.0)
+        high = np.array((*self.house.high, WALL_HEIGHT)) + _BEYOND
+        return cloud[((cloud[:, :3] >= low) & (cloud[:, :3] <= high)).all(axis=1)]
+
     def _film_camera(self) -> str:
         """From behind and above the robot; or a chosen camera."""
         return _OVERVIEW if self.cameras == self.card.cameras else super()._film_camera()
@@ -238,6 +229,7 @@ class MJThorEnv(MujocoEnv):
         """With all of MuJoCo's data: which bodies sleep is in no state vector of its own."""
         return super().snapshot() | {
             "seed": self.seed_used,
+            "scene": self.scene_name,
             "steps": self.actions_taken,
             "trace": self._trace.copy(),
             "data": copy.copy(self.data),
@@ -246,15 +238,13 @@ class MJThorEnv(MujocoEnv):
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         if not self._started or snapshot["seed"] != self.seed_used:
             self._reset(self._next_seed(snapshot["seed"]))
+        if snapshot["scene"] != self.scene_name:
+            raise ManigymError(
+                f"the snapshot is of {snapshot['scene']}, but with these options its seed stands "
+                f"for {self.scene_name}; restore it with the options it was made with"
+            )
         super().restore(snapshot)
         mujoco.mj_copyData(self.data, self.model, snapshot["data"])
         self.actions_taken = snapshot["steps"]
         self._trace.restore(snapshot["trace"])
         self._reached = bool(self._goals) and self._goals[-1]
-
-
-def _split(name: str) -> Split:
-    for split in HOUSES:
-        if split == name:
-            return split
-    raise ManigymError(f"houses are {', '.join(HOUSES)}, got {name!r}")

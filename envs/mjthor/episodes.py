@@ -49,7 +49,7 @@ class Episode:
 def draw(task: str, house: House, rng: np.random.Generator) -> Episode:
     """An episode of a task in a house; doors are open unless the task is about one.
 
-    Raises ``SimulationError`` where the house offers none, which the generator rules out.
+    Raises ``SimulationError`` where the house offers none.
     """
     episode = _DRAW[task](Setting(task, house, rng))
     head = np.clip(REST_HEAD + rng.uniform(-1, 1, 2) * HEAD_NOISE, HEAD_LOW, HEAD_HIGH)
@@ -94,11 +94,11 @@ def _beside(scene: Setting, thing: Thing, start: Pose) -> list[Thing]:
     """Receptacles near a thing that the arm reaches from the same side of the furniture, if the
     base slides along it."""
     found = []
-    for other in scene.house.things:
+    for other in scene.receptacles():
         apart = np.subtract(other.position, thing.position)
         ahead = apart[0] * np.cos(start[2]) + apart[1] * np.sin(start[2])
         near = TOGETHER[0] <= np.linalg.norm(apart) <= TOGETHER[1] and abs(ahead) <= DEEPER
-        if other.receptacle and other.support == thing.support and near:
+        if other.support == thing.support and near:
             found.append(other)
     return found
 
@@ -154,7 +154,7 @@ def _tidy(scene: Setting) -> Episode:
         kept = {s.name: s for s in scene.house.supports if s.opening == fridge.name}
         inside = [t for t in scene.house.things if t.support in kept and t.grasp]
         for thing in scene.shuffled(inside):
-            for goal in scene.shuffled([t for t in scene.house.things if t.receptacle]):
+            for goal in scene.shuffled(scene.receptacles()):
                 home, support = scene.room(goal), scene.support(goal)
                 if home == kept[thing.support].room or support.opening:
                     continue

@@ -68,8 +68,9 @@ class SeeNear(Goal):
 
     def reward(self, reached: bool) -> float:
         gap, name = self._nearest()
-        sees = gap < NEAR and self.world.sees(self.world.things[name])
-        return max(0.0, 1.0 - gap / NEAR) if sees else 0.0
+        near = SPOC_NEAR if self.spoc else NEAR
+        sees = gap < near and self.world.sees(self.world.things[name])
+        return 1.0 - gap / near if sees else 0.0
 
 
 class Lifted(Goal):
@@ -89,7 +90,16 @@ class Lifted(Goal):
 class Placed(Goal):
     """The target is carried by the receptacle, let go, and the receptacle stayed where it was."""
 
+    def __init__(self, world: World, episode: Episode, spoc: bool) -> None:
+        super().__init__(world, episode, spoc)
+        self.memory = np.zeros(1)  # whether the target was ever held
+
     def reached(self) -> bool:
+        if not self.memory[0]:
+            self.memory[0] = self.world.held(self.episode.target)
+        return self._in_place()
+
+    def _in_place(self) -> bool:
         world, target, goal = self.world, self.episode.target, self.episode.goal
         start = np.array(world.things[goal].position)
         if np.linalg.norm(world.position(goal) - start) > MOVED or world.tilt(goal) > TILTED:
@@ -104,7 +114,7 @@ class Placed(Goal):
         return float(np.exp(-np.linalg.norm(apart)))
 
     def subgoals(self) -> Mapping[str, bool]:
-        return {"held": self.world.held(self.episode.target), "placed": self.reached()}
+        return {"held": bool(self.memory[0]), "placed": self._in_place()}
 
 
 class Opened(Goal):

@@ -27,6 +27,7 @@ FOOTPRINT = ((-0.35, 0.346), (-0.30, 0.30))  # metres, x and y of the base in it
 ARM_REACH = 0.1 * np.array((3.142, 3.142, 3.142, 3.142, 6.283, 6.283, 2.094))
 # How far the base's target may run ahead of the base when something holds it: m, m, rad.
 LEASH = np.array((0.10, 0.10, 0.20))
+_STILL = 1e-6  # rad, of the norm of a change
 _ARM_LOW, _ARM_HIGH = np.array(ARM_LOW), np.array(ARM_HIGH)
 
 
@@ -135,9 +136,16 @@ class Robot:
         gap = np.array((dx, dy, native[2])) + base - self.data.qpos[:3]
         base[:] = self.data.qpos[:3] + gap.clip(-LEASH, LEASH)
         ctrl[3:5] = native[3:5]
-        goal = arm + native[5:12] if delta_arm else native[5:12]
+        goal = self._moved(native[5:12]) if delta_arm else native[5:12]
         arm += (goal.clip(_ARM_LOW, _ARM_HIGH) - arm).clip(-ARM_REACH, ARM_REACH)
         ctrl[12] = FINGER_TRAVEL * native[12]
+
+    def _moved(self, delta: np.ndarray) -> np.ndarray:
+        """Where a change (7,) of the measured joints leads; none at all holds the target, so that
+        an arm under load does not creep (both as upstream's controllers)."""
+        if np.linalg.norm(delta) < _STILL:
+            return self.data.ctrl[5:12]
+        return self.data.qpos[5:12] + delta
 
 
 def turned(vector: tuple[float, float] | np.ndarray, angle: float) -> tuple[float, float]:

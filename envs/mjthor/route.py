@@ -29,13 +29,19 @@ class Route:
             cell = best
         return (raster.centres[cell] if left > 0 else np.asarray(place[:2])), left
 
-    def shortest(self, start: tuple[float, float], ends: np.ndarray, within: float) -> float:
+    def shortest(
+        self, start: tuple[float, float], ends: np.ndarray, within: float, *, seen: bool
+    ) -> float:
         """Metres from ``start`` to the nearest free place within ``within`` metres of one of the
-        ends (K, 2); 0 where that is nowhere."""
-        field = self._space.distances(start)
-        gaps = np.linalg.norm(self._space.raster.centres[..., None, :] - ends, axis=-1).min(axis=-1)
-        found = field[(gaps < within) & np.isfinite(field)]
-        return float(found.min()) if len(found) else 0.0
+        ends (K, 2), from where it is ``seen`` if that is asked; 0 where there is none."""
+        field, places = self._space.distances(start), self._space.raster.centres
+        best = np.inf
+        for end in ends:
+            near = (np.linalg.norm(places - end, axis=-1) < within) & np.isfinite(field)
+            if seen:
+                near[near] = self._space.sees(places[near], (float(end[0]), float(end[1])))
+            best = min(best, float(field[near].min(initial=np.inf)))
+        return best if np.isfinite(best) else 0.0
 
     def _field(self, place: tuple[float, float]) -> np.ndarray:
         if place not in self._fields:

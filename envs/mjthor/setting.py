@@ -43,11 +43,19 @@ class Setting:
         """The room that a thing is in."""
         return self.support(thing).room
 
+    def _unique(self) -> list[Thing]:
+        """Things that no other has the name of."""
+        names = Counter(name_of(thing) for thing in self.house.things)
+        return [thing for thing in self.house.things if names[name_of(thing)] == 1]
+
     def graspable(self) -> list[Thing]:
         """Things in the open that can be taken and that no other has the name of, shuffled."""
-        names = Counter(name_of(thing) for thing in self.house.things)
-        unique = [t for t in self.house.things if t.grasp and names[name_of(t)] == 1]
-        return self.shuffled([t for t in unique if not self.support(t).opening])
+        taken = [t for t in self._unique() if t.grasp and not self.support(t).opening]
+        return self.shuffled(taken)
+
+    def receptacles(self) -> list[Thing]:
+        """Receptacles that no other thing has the name of."""
+        return [thing for thing in self._unique() if thing.receptacle]
 
     def stands(self, thing: Thing) -> list[Pose]:
         """Where the right arm takes a thing, best first, base turned a little; from the sides of

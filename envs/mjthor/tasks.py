@@ -221,6 +221,7 @@ def _card(task: _Task) -> TaskCard:
         num_points=1024,
         expert="scripted phases over a map of the house, inverse kinematics of the arm",
         demonstrations=50,
+        scene_options=("houses", "house"),
     )
 
 

@@ -38,6 +38,13 @@ COUNTS = (
 )
 """Settings that are whole numbers of at least 1."""
 
+RANGES = (
+    ("dropout", 0.0, 0.99),
+    ("observation_limit", 1.0, float("inf")),
+    ("range_floor", 1e-12, float("inf")),
+)
+"""Settings that are numbers, with the least and the most they can be."""
+
 
 @dataclass
 class ManiFlowConfig:
@@ -132,6 +139,10 @@ class ManiFlowConfig:
                 raise ManigymError(
                     f"policy.{name} must be a whole number of at least 1, got {value!r}"
                 )
+        for name, low, high in RANGES:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ManigymError(f"policy.{name} must be in {low} .. {high}, got {value!r}")
         if self.hop not in HOPS:
             raise ManigymError(f"policy.hop must be one of {', '.join(HOPS)}; got {self.hop!r}")
         most = self.horizon - self.n_obs + 1

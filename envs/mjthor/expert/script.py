@@ -53,5 +53,5 @@ class ScriptedExpert:
         """The action (A,) in [-1, 1] of a physical one with absolute arm angles."""
         if self._env.delta_arm:
             action = action.copy()
-            action[5:12] -= self._env.world.robot.target[5:12]
+            action[5:12] -= self._env.world.robot.arm
         return np.clip(self._env.card.action.from_physical(action), -1.0, 1.0)
