@@ -111,6 +111,15 @@ def test_existing_results_are_not_overwritten_by_accident(says, out):
     assert len({row["run"] for row in rows}) == 1
 
 
+def test_a_task_without_an_expert_is_refused_before_anything_is_set_up(says, out):
+    status, text = says(
+        *("run", "--policy", "expert", "--env", "AI2THOR/object_nav-v0", "--out", out)
+    )
+    assert status == 2
+    assert "AI2THOR/object_nav-v0 has no expert" in text
+    assert not out.exists()
+
+
 def test_a_run_that_ended_before_its_row_was_written_gets_it(says, out):
     assert says(*RUN, "--out", out)[0] == 0
     (row,) = read_rows(out / "leaderboard.csv")

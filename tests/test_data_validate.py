@@ -85,6 +85,7 @@ BROKEN: list[tuple[str, Callable[[Any], Any], str]] = [
     (COMMANDS, not_a_number, "head: not finite from step 3"),
     ("obs/sensor_data/head_camera", lambda _: None, "names no film of head_camera"),
     ("obs_scene", lambda _: "{", "obs_scene is not JSON"),
+    ("obs_scene", lambda _: None, "missing: obs_scene"),
     ("obs/agent/qpos", lambda _: None, "missing: obs/agent/qpos"),
 ]
 

@@ -87,6 +87,10 @@ def main(args: argparse.Namespace) -> int:
     requests = [_request(args, [*args.settings, *variant]) for variant in variants(args.sweep)]
     for request in requests:  # what must be set up is set up before anything runs
         for env_id in request.envs:
+            if request.policy == "expert" and card(env_id).expert is None:
+                raise ManigymError(
+                    f"{env_id} has no expert; tasks with one: python -m benchmark list"
+                )
             choose(env_id, args.isolation, pictures=request.settings["run"].videos > 0)
     finished = [run(request, args.overwrite) for request in requests]
     if not any(one.new for one in finished):

@@ -116,6 +116,8 @@ def _pairs(
 
 
 def _scene(data: h5py.Group, where: Trajectory, problems: list[str]) -> dict[str, Any]:
+    if "obs_scene" not in data:
+        problems.append("missing: obs_scene, which has the goal in words")
     try:
         return read.scene(data, where)
     except ManigymError as error:
