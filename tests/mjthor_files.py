@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmark.data import mjthor_videos as videos
 from benchmark.data.index import StoreHeader
+from benchmark.data.mjthor_export import export
 from benchmark.data.mjthor_modes import own_modes, rotate, wrap
 from benchmark.data.mjthor_rows import encode_name, encode_rows
 from benchmark.data.mjthor_write import BASE_POSE, BASE_VELOCITY
@@ -156,6 +157,13 @@ def foreign_file(
             if name_films:
                 films[camera] = encode_name(name)
     return path
+
+
+def exported(folder: Path) -> Path:
+    """``folder`` with a ``store`` of four episodes in two houses and its ``files``."""
+    store = house_store(folder / "store", ["train/house_1"] * 3 + ["val/house_2"])
+    export(store, folder / "files", task=CARD)
+    return folder
 
 
 OWN = own_modes(CARD.action)

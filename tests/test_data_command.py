@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from mjthor_files import (
     CARD,
+    exported,
     foreign_file,
     foreign_rows,
-    house_store,
 )
 from robotwin_files import exported_folder
 from trajectories import write_store
 
 import envs
-from benchmark.data.mjthor_export import export
 from benchmark.data.robomimic import export as export_robomimic
 from benchmark.data.store import TrajectoryStore
 
@@ -29,10 +28,7 @@ COMMANDS = "actions/commanded_action"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    store = house_store(folder / "store", ["train/house_1"] * 3 + ["val/house_2"])
-    export(store, folder / "files", task=CARD)
-    return folder
+    return exported(tmp_path_factory.mktemp("data"))
 
 
 def test_inspect_tells_what_it_is(made: Path, data: Command) -> None:

@@ -17,6 +17,7 @@ from mjthor_files import (
     HEIGHT,
     WIDTH,
     episode,
+    exported,
     foreign_file,
     foreign_rows,
     house_store,
@@ -36,10 +37,7 @@ COMMANDS = "actions/commanded_action"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    store = house_store(folder / "store", ["train/house_1"] * 3 + ["val/house_2"])
-    export(store, folder / "files", task=CARD)
-    return folder
+    return exported(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -10,6 +9,7 @@ import mujoco
 import numpy as np
 
 import assets
+from envs.mjthor.plane import turned
 from envs.mjthor.tasks import ARM_HIGH, ARM_LOW
 
 BASE = ("base_x", "base_y", "base_yaw")
@@ -146,9 +146,3 @@ class Robot:
         if np.linalg.norm(delta) < _STILL:
             return self.data.ctrl[5:12]
         return self.data.qpos[5:12] + delta
-
-
-def turned(vector: tuple[float, float] | np.ndarray, angle: float) -> tuple[float, float]:
-    """A plane vector (x, y) turned by ``angle`` radians."""
-    c, s = math.cos(angle), math.sin(angle)
-    return c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from envs.mjthor.house.facts import Point
 from envs.mjthor.house.free_space import RADIUS, TIGHT, FreeSpace
+from envs.mjthor.plane import wrapped
 
 Array = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ def stand_poses(
     cos, sin = np.cos(yaw), np.sin(yaw)
     x = target[0] - cos * ahead + sin * lateral
     y = target[1] - sin * ahead - cos * lateral
-    poses = np.column_stack((x, y, _wrapped(yaw)))
+    poses = np.column_stack((x, y, wrapped(yaw)))
     free = space.rectangles_free(poses, margin)
     free[free] = [space.can_leave(pose) for pose in poses[free]]
     cramped = ROOMY - np.minimum(space.clearance(poses[:, :2]), ROOMY)
@@ -107,7 +108,3 @@ def start_poses(
     chosen = places[rng.integers(len(places), size=max(64, 4 * count))]
     poses = np.column_stack((chosen, rng.uniform(-np.pi, np.pi, len(chosen))))
     return poses[space.rectangles_free(poses, MARGIN)][:count]
-
-
-def _wrapped(angle: Array) -> Array:
-    return (angle + np.pi) % (2 * np.pi) - np.pi

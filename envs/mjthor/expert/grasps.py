@@ -10,8 +10,9 @@ import numpy as np
 
 from envs.mjthor.expert.arm import arm, grasp_axes
 from envs.mjthor.expert.motions import OutOfReach
-from envs.mjthor.expert.scene import Array, Scene, in_frame, wrapped
+from envs.mjthor.expert.scene import Array, Scene, in_frame
 from envs.mjthor.expert.shape import Lie, grips, palm_inside
+from envs.mjthor.plane import wrapped
 from envs.mjthor.robot import REST_ARM
 from envs.mjthor.world import World
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from envs.mjthor.expert.arm import arm
 from envs.mjthor.expert.navigate import Follower, route
-from envs.mjthor.expert.scene import Array, Scene, about_z, wrapped
-from envs.mjthor.robot import ARM_REACH, REST_ARM, turned
+from envs.mjthor.expert.scene import Array, Scene, about_z
+from envs.mjthor.plane import turned, wrapped
+from envs.mjthor.robot import ARM_REACH, REST_ARM
 from envs.mjthor.tasks import HEAD_HIGH, HEAD_LOW
 
 Actions = Iterator[np.ndarray]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.mjthor.house.free_space import RADIUS, FreeSpace
+from envs.mjthor.plane import wrapped
 
 Array = NDArray[np.float64]
 Pose = Sequence[float] | Array
@@ -53,7 +54,7 @@ class Follower:
     def done(self, pose: Pose) -> bool:
         """Whether a pose (x, y, yaw) is at the end: within 0.02 m and 0.03 rad."""
         gap = np.hypot(*(self.points[-1] - pose[:2]))
-        turned = self.yaw is None or abs(_wrapped(self.yaw - pose[2])) < ALIGNED
+        turned = self.yaw is None or abs(wrapped(self.yaw - pose[2])) < ALIGNED
         return bool(gap < ARRIVED and turned)
 
     def command(self, pose: Pose) -> Array:
@@ -63,7 +64,7 @@ class Follower:
             self._start_yaw = yaw
         self._advance(place)
         aim = self._at(min(self._progress + LOOK_AHEAD, self._ends[self._leg]))
-        error = _wrapped(self._heading(aim - place, yaw) - yaw)
+        error = wrapped(self._heading(aim - place, yaw) - yaw)
         speed = np.clip((ASKEW - abs(error)) / (ASKEW - FACING), 0.0, 1.0)
         cos, sin = np.cos(yaw), np.sin(yaw)
         gap = np.array(((cos, sin), (-sin, cos))) @ (aim - place)
@@ -91,10 +92,6 @@ class Follower:
         if np.hypot(*gap) < ARRIVED:
             return yaw
         return float(np.arctan2(gap[1], gap[0]))
-
-
-def _wrapped(angle: float) -> float:
-    return float((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
 def route(space: FreeSpace, start: Pose, goal: Pose, radius: float = RADIUS) -> Follower | None:

@@ -11,7 +11,7 @@ import numpy as np
 from envs.mjthor.expert.clearance import Array, Clearance
 from envs.mjthor.house.facts import Furniture, Opening, Support
 from envs.mjthor.house.free_space import FreeSpace
-from envs.mjthor.robot import turned
+from envs.mjthor.plane import turned, wrapped
 from envs.mjthor.world import World
 
 _THICK = 0.115  # metres: an opened leaf of furniture with its handle
@@ -118,11 +118,6 @@ class Scene(Clearance):
         if not self.space.rectangles_free(poses, 0.0).all():
             return False
         return all(self.clear(arm, base=at, carried=carried) for at in poses[::2])
-
-
-def wrapped(angle: float) -> float:
-    """The same angle from -pi to pi."""
-    return float((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
 def in_frame(point: Array, base: Array) -> Array:

@@ -12,7 +12,7 @@ from envs.mjthor.expert.arm import arm
 from envs.mjthor.expert.motions import Actions, Motions
 from envs.mjthor.expert.scene import Array, about_z
 from envs.mjthor.house.free_space import FreeSpace
-from envs.mjthor.robot import turned
+from envs.mjthor.plane import turned
 
 _STRIDE = 0.03  # metres of the handle's arc per step
 _SHARES = (0.5, 0.7, 0.3, 0.9, 0.1, 1.1)  # of the leaf's turn in which the base may take part

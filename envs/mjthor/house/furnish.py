@@ -11,7 +11,8 @@ from envs.mjthor.house.catalogue import DESIGNS, OPTIONAL, REQUIRED, Design, pie
 from envs.mjthor.house.facts import Door, Furniture, Opening, Point, Room, Support
 from envs.mjthor.house.layout import standing_areas
 from envs.mjthor.house.parts import Vector
-from envs.mjthor.house.rectangles import Rect, covered, placed, rounded, turned
+from envs.mjthor.house.rectangles import Rect, covered, placed, rounded
+from envs.mjthor.plane import turned
 
 _GAP = 0.01  # between a back and its wall
 _TRIES = 24

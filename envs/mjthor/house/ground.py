@@ -11,7 +11,8 @@ import numpy as np
 from envs.mjthor.house.catalogue import DESIGNS
 from envs.mjthor.house.facts import Door, Furniture, House, Point, Room, Support, Thing
 from envs.mjthor.house.layout import open_leaf
-from envs.mjthor.house.rectangles import Rect, covered, placed, turned
+from envs.mjthor.house.rectangles import Rect, covered, placed
+from envs.mjthor.plane import turned
 
 Pose = tuple[float, float, float]  # x, y, yaw of the robot's base
 Reached = Callable[[Pose, bool], bool]  # (pose, whether furniture stands open there)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from envs.mjthor.house.facts import Point
+from envs.mjthor.plane import turned
 
 
 class Rect(NamedTuple):
@@ -45,12 +45,6 @@ class Rect(NamedTuple):
     def hits(self, others: Iterable[Rect]) -> bool:
         """Whether it overlaps any of ``others``."""
         return any(self.overlaps(other) for other in others)
-
-
-def turned(point: Point, yaw: float) -> Point:
-    """``point`` turned by ``yaw`` about the origin."""
-    c, s = math.cos(yaw), math.sin(yaw)
-    return (c * point[0] - s * point[1], s * point[0] + c * point[1])
 
 
 def placed(point: Point, origin: Point, yaw: float) -> Point:

@@ -12,7 +12,8 @@ from envs.mjthor.house.categories import GRASPABLE, KINDS, RECEPTACLES
 from envs.mjthor.house.facts import Point, Support, Thing
 from envs.mjthor.house.ground import Reached, stand
 from envs.mjthor.house.parts import Vector
-from envs.mjthor.house.rectangles import Rect, placed, turned
+from envs.mjthor.house.rectangles import Rect, placed
+from envs.mjthor.plane import turned
 
 DEPTHS = (0.06, 0.17)  # from the edge to what is grasped: the base stops before the edge
 SPACE = 0.045  # between bounding boxes
