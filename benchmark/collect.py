@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def collect(job: CollectJob, path: Path) -> TrajectoryStore:
     collector = _Collector(job, path)
     try:
         if collector.missing > 0:
-            with make_pool(job.env, job.options, job.workers) as pool:
+            with make_pool(job.env, job.options, job.workers) as pool, collector.bar:
                 collector.fill(pool)
     finally:
         collector.close()
@@ -80,8 +81,12 @@ class _Collector:
         self._job, self._path = job, path
         self._store = _open_matching(path, job) if path.exists() else None
         self._done = {int(i) for i in self._store.ids} if self._store is not None else set()
-        self._bar = progress(job.episodes, len(self._done), f"collect {job.env}", "demo")
         self._last_failure = "none"
+
+    @cached_property
+    def bar(self) -> Any:
+        """How far it is; shown from its first use on, which is when the simulators run."""
+        return progress(self._job.episodes, len(self._done), f"collect {self._job.env}", "demo")
 
     @property
     def missing(self) -> int:
@@ -121,12 +126,17 @@ class _Collector:
             )
         )
         self._done.add(episode.index)
-        self._bar.update()
+        self.bar.update()
 
     def close(self) -> None:
-        self._bar.close()
         if self._store is not None:
             self._store.close()
+
+
+def held(job: CollectJob, path: Path) -> int:
+    """How many demonstrations a store that the job can continue has already."""
+    with _open_matching(path, job) as store:
+        return len(store)
 
 
 def _open_matching(path: Path, job: CollectJob) -> TrajectoryStore:

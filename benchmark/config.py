@@ -139,7 +139,9 @@ def parse(
         try:
             config = OmegaConf.merge(config, source)
         except OmegaConfBaseException as error:
-            raise ManigymError(f"bad setting: {str(error).splitlines()[0]}") from None
+            key, problem = error.full_key, str(error).splitlines()[0]
+            listed = f"takes a list, written {key}=[A,B]" if "ListConfig" in problem else problem
+            raise ManigymError(f"bad setting {key}: {listed}") from None
     if "observations" in config.get("env", {}):
         raise ManigymError(
             "env.observations is not for you to set: a policy asks for what it sees "

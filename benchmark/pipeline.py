@@ -6,6 +6,7 @@ the same command finds it again and another command never picks up the wrong one
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from benchmark.claim import claimed
 from benchmark.collect import CollectJob, collect
 from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse, resolved
 from benchmark.data import robotwin_hdf5
+from benchmark.data.hdf5 import env_options
 from benchmark.data.robomimic import import_
 from benchmark.data.robomimic_layout import task_layout
 from benchmark.data.store import TrajectoryStore
@@ -59,7 +61,9 @@ class Recipe:
             "latency": LatencySettings,
             "perturb": PerturbationSettings,
         }
-        return parse(kinds, self.overrides, self.config_file)
+        found = parse(kinds, self.overrides, self.config_file)
+        # What depends on the machine ("auto") is decided now: names of folders are hashes of this.
+        return {**found, "policy": found["policy"].resolved()}
 
 
 def demonstrations(recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Path, str]:
@@ -73,6 +77,11 @@ def demonstrations(recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Path, s
             raise ManigymError(
                 f"--data {path} holds demonstrations of {store.header.env}, asked for {recipe.env}"
             )
+        for section, asked in (
+            ("policy", settings["policy"].spec().env_options),
+            ("env", settings["env"]),
+        ):
+            _check_options(store, section, asked, observations)
         return path, store.content_hash("instruction" in observations)
     job = CollectJob(
         env=recipe.env,
@@ -86,6 +95,32 @@ def demonstrations(recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Path, s
     path.parent.mkdir(parents=True, exist_ok=True)
     collect(job, path)
     return path, path.name
+
+
+def _check_options(
+    store: TrajectoryStore, section: str, asked: Mapping[str, Any], observations: Sequence[str]
+) -> None:
+    """Raise for an environment option that recorded demonstrations cannot have any more."""
+    header, task = store.header, card(store.header.env)
+    seen = {"protocol": task.protocol().name, **env_options(header.keys, task)}
+    held = resolved({**seen, **header.env_options})
+    for name, value in resolved(asked).items():
+        has = held.get(name)
+        if name == "cameras" and has:  # a policy may look through some of those recorded
+            these = {value} if isinstance(value, str) else {*value}
+            fits = these <= {*has} if section == "policy" else these == {*has}
+        else:
+            fits = name in held and value == has
+        if not fits:
+            wish = f"{name}={str(value).replace(' ', '').replace(chr(39), '')}"
+            record = f"collect --env {task.id} --observations {' '.join(observations)}"
+            raise ManigymError(
+                f"{section}.{wish} was asked for, but the demonstrations in {store.path} were "
+                f"recorded {f'with {has}' if name in held else 'without it'}, which training does "
+                f"not change. Record others (python -m benchmark {record} "
+                f"{shlex.quote(f'env.{wish}')}), or leave it out; an evaluation has options of its "
+                "own"
+            )
 
 
 def demonstrations_path(out: Path, job: CollectJob) -> Path:

@@ -101,12 +101,9 @@ class ManipEnv(TaskEnv):
         return self.observe(), reward, terminated, truncated, info
 
     def render(self) -> Any:
-        """uint8 (H, W, 3) picture of the first chosen camera, 256 pixels high."""
+        """uint8 (H, W, 3) picture through the ``film_camera``, 256 pixels high."""
         self.require_episode()
-        return self._picture("rgb", self._film_camera(), (256, 256))
-
-    def _film_camera(self) -> str:
-        return (self.cameras or self.card.cameras)[0]
+        return self._picture("rgb", self.film_camera, (256, 256))
 
     def render_device(self) -> str:
         return "none"
@@ -122,6 +119,7 @@ class ManipEnv(TaskEnv):
     # ----------------------------------------------- without paying for a look
     def advance(self, action: np.ndarray) -> tuple[float, bool, bool]:
         """One step without observing: (reward, terminated, truncated)."""
+        self.require_episode()
         if not self._running:
             raise gym.error.ResetNeeded(f"{self.card.id}: the episode is over, call reset() first")
         native = self.card.action.to_native(self._checked(action))

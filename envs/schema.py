@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from envs.vectors import ActionGroup as ActionGroup
+from envs.vectors import ActionMode as ActionMode
+from envs.vectors import ActionSpec as ActionSpec
+from envs.vectors import FloatArray as FloatArray
+from envs.vectors import VectorGroup as VectorGroup
+from envs.vectors import group_slices as group_slices
 
-FloatArray = npt.NDArray[np.floating[Any]]
 FlatObservation = dict[str, Any]
 
 
@@ -38,124 +40,12 @@ MODALITIES: Mapping[str, str] = {
     "depth": "per camera float32 (H, W), metres along the optical axis",
     "segmentation": "per camera int32 (H, W), object id, -1 for background",
     "point_cloud": "float32 (N, 6) xyz in metres (robot base frame) and rgb in 0..1",
+    "robot_points": "float32 (K, 7) xyz of points on the robot, from its joints alone, and what of "
+    "handle, other object, hand or arm each belongs to",
     "instruction": "text, the goal in words",
     "expert": "float32 (A,) the action the expert takes here (privileged)",
 }
 CAMERA_MODALITIES = ("rgb", "depth", "segmentation")
-
-ActionMode = Literal[
-    "joint_position",
-    "joint_delta",
-    "ee_pose",
-    "ee_delta",
-    "twist",
-    "base_displacement",
-    "gripper_opening",
-    "discrete",  # one of the labels, the one with the largest number
-]
-
-
-@dataclass(frozen=True)
-class ActionGroup:
-    """Consecutive action dimensions that drive one part of the robot in one mode.
-
-    ``low[i]`` and ``high[i]`` are the physical values that actions -1 and +1 stand for.
-    ``native`` tells what the simulator's own step takes for this group: the normalised number
-    itself or the physical value.
-    """
-
-    name: str
-    mode: ActionMode
-    labels: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    unit: str
-    frame: str = "joint"
-    native: Literal["normalised", "physical"] = "normalised"
-
-    def __post_init__(self) -> None:
-        if not len(self.labels) == len(self.low) == len(self.high):
-            raise ValueError(
-                f"action group {self.name!r}: {len(self.labels)} labels, {len(self.low)} lows "
-                f"and {len(self.high)} highs; the three must have the same length"
-            )
-        if any(lo >= hi for lo, hi in zip(self.low, self.high, strict=True)):
-            raise ValueError(f"action group {self.name!r}: every low must be below its high")
-
-    @property
-    def size(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class ActionSpec:
-    """Ordered action groups; the meaning of ``Box(-1, 1, (A,), float32)``."""
-
-    groups: tuple[ActionGroup, ...]
-
-    @cached_property
-    def size(self) -> int:
-        """A, the number of action dimensions."""
-        return sum(group.size for group in self.groups)
-
-    @cached_property
-    def slices(self) -> dict[str, slice]:
-        """Group name -> slice of the action vector."""
-        return group_slices(self.groups)
-
-    @cached_property
-    def low(self) -> FloatArray:
-        """float64 (A,) physical values of action -1."""
-        return np.array([v for g in self.groups for v in g.low])
-
-    @cached_property
-    def high(self) -> FloatArray:
-        """float64 (A,) physical values of action +1."""
-        return np.array([v for g in self.groups for v in g.high])
-
-    @cached_property
-    def _physical(self) -> npt.NDArray[np.bool_]:
-        return np.array([g.native == "physical" for g in self.groups for _ in g.labels])
-
-    def to_physical(self, action: FloatArray) -> FloatArray:
-        """Actions (..., A) in [-1, 1] -> float64 (..., A) physical values; exact at both ends."""
-        a = np.asarray(action, np.float64)
-        return 0.5 * (1.0 - a) * self.low + 0.5 * (1.0 + a) * self.high
-
-    def from_physical(self, value: FloatArray) -> FloatArray:
-        """Inverse of :meth:`to_physical`: (..., A) physical values -> float32 actions."""
-        v = np.asarray(value, np.float64)
-        return (((v - self.low) - (self.high - v)) / (self.high - self.low)).astype(np.float32)
-
-    def to_native(self, action: FloatArray) -> FloatArray:
-        """Actions (..., A) -> what the simulator's own step takes."""
-        if not self._physical.any():
-            return action
-        if self._physical.all():
-            return self.to_physical(action)
-        return np.where(self._physical, self.to_physical(action), action)
-
-    def from_native(self, native: FloatArray) -> FloatArray:
-        """Simulator actions (..., A) -> float32 (..., A); inverse of :meth:`to_native`."""
-        if not self._physical.any():
-            return np.asarray(native, np.float32)
-        return np.where(self._physical, self.from_physical(native), native).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class VectorGroup:
-    """Named, consecutive entries of ``proprio`` or ``state``."""
-
-    name: str
-    size: int
-    unit: str
-    description: str = ""
-
-
-def group_slices(groups: Sequence[VectorGroup | ActionGroup]) -> dict[str, slice]:
-    """Group name -> slice of the vector the groups describe."""
-    ends = np.cumsum([g.size for g in groups])
-    return {g.name: slice(int(e) - g.size, int(e)) for g, e in zip(groups, ends, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -205,8 +95,9 @@ class TaskCard:
     ``protocols``: the first is the default. ``packages``: distributions whose versions belong in
     every record. ``quick``: part of the suite that ``run`` evaluates when no task is named.
     ``demonstrations``: expert episodes that training records when it is given no data.
+    ``robot_points``: how many points of the robot there are, where it has that modality.
     ``scene_options``: environment options that choose where an episode takes place; a policy does
-    not carry them from its data to its evaluation.
+    not carry them from its data to its evaluation. ``overview``: a camera for films alone.
     """
 
     id: str
@@ -222,11 +113,13 @@ class TaskCard:
     modalities: tuple[str, ...]
     image_size: tuple[int, int] = (84, 84)
     num_points: int = 512
+    robot_points: int = 0
     asset_source: str = "embedded"
     expert: str | None = None
     quick: bool = False
     demonstrations: int = 100
     scene_options: tuple[str, ...] = ()
+    overview: str | None = None
 
     @property
     def task(self) -> str:
@@ -237,6 +130,18 @@ class TaskCard:
         """Where the models come from under these environment options: "upstream" where its own
         files were given (``asset_folder``)."""
         return "upstream" if options.get("asset_folder") else self.asset_source
+
+    def film_camera(self, chosen: Sequence[str]) -> str:
+        """What films an episode: the overview, or, where not all cameras are ``chosen``, the first
+        that is."""
+        if self.overview is not None and tuple(chosen) == self.cameras:
+            return self.overview
+        return (chosen or self.cameras)[0]
+
+    @property
+    def film_cameras(self) -> tuple[str, ...]:
+        """All that can film an episode."""
+        return (*((self.overview,) if self.overview is not None else ()), *self.cameras)
 
     def under(self, protocol: str | None) -> TaskCard:
         """This card with the action of the named protocol, or of the default one."""
@@ -258,19 +163,51 @@ class TaskCard:
 class Interface:
     """What a policy and an environment agree on; stored in every checkpoint.
 
-    ``observation``: flat key (``"rgb/top"``) to per-step shape and dtype name. ``action_groups``:
-    each group's name to its size, in order; empty where not known (old checkpoints).
+    ``observation``: flat key (``"rgb/top"``) to per-step shape and dtype name. ``action``: what the
+    numbers of an action mean, ``None`` where the data do not say; ``action_repeat``: how often the
+    simulator executes each (:class:`Protocol`).
     """
 
     env: str
     action_size: int
     observation: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
-    action_groups: Mapping[str, int] = field(default_factory=dict)
+    action: ActionSpec | None = None
+    action_repeat: int = 1
 
     def __post_init__(self) -> None:
-        groups = dict(self.action_groups)
-        if groups and sum(groups.values()) != self.action_size:
-            raise ValueError(f"{self.env}: {groups} do not add up to {self.action_size} actions")
+        sizes = self.action_groups
+        if sizes and sum(sizes.values()) != self.action_size:
+            raise ValueError(f"{self.env}: {sizes} do not add up to {self.action_size} actions")
+
+    @property
+    def action_groups(self) -> dict[str, int]:
+        """Each action group's name to its size, in order; empty where not known."""
+        return {} if self.action is None else {g.name: g.size for g in self.action.groups}
+
+    def check_action(self, trained: Interface, what: str) -> None:
+        """Raise where an action means something else here than in ``trained``, the interface of
+        ``what`` ("this policy"); what is not known on both sides is not compared."""
+        if not (self.action_groups and trained.action_groups):
+            return
+        here, there = list(self.action_groups.items()), list(trained.action_groups.items())
+        if here != there:
+            raise ManigymError(
+                f"{self.env} takes actions in groups {here}, but {what} has {there} "
+                f"({trained.env}); use the protocol and options of its training data"
+            )
+        mine, theirs = self._meaning(), trained._meaning()
+        others = [f"{k}: {mine[k]} (there: {theirs[k]})" for k in mine if mine[k] != theirs[k]]
+        if others:
+            raise ManigymError(
+                f"an action of {self.env} means something else here than what {what} has "
+                f"({trained.env}): {'; '.join(others)}. Use the protocol and options of its "
+                "training data"
+            )
+
+    def _meaning(self) -> dict[str, str]:
+        assert self.action is not None
+        meaning = {group.name: group.meaning for group in self.action.groups}
+        return meaning | {"every action": f"executed {self.action_repeat} x"}
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {
@@ -279,8 +216,12 @@ class Interface:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Interface:
+        """What :meth:`to_dict` made; one that lacks the action's meaning has none."""
         observation = {k: (tuple(s), d) for k, (s, d) in data["observation"].items()}
-        return cls(data["env"], data["action_size"], observation, data.get("action_groups", {}))
+        said = data.get("action")
+        action = None if said is None else ActionSpec.from_dict(said)
+        repeat = data.get("action_repeat", 1)
+        return cls(data["env"], data["action_size"], observation, action, repeat)
 
 
 def flatten(observation: Mapping[str, Any]) -> FlatObservation:

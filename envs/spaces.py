@@ -30,6 +30,7 @@ def observation_space(
             "proprio": (sum(group.size for group in card.proprio),),
             "state": (sum(group.size for group in card.state),),
             "point_cloud": (num_points, 6),
+            "robot_points": (card.robot_points, 7),
         }
         return spaces.Box(-np.inf, np.inf, shapes[modality], np.float32)
 

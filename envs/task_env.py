@@ -38,8 +38,9 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
     paid for; ``cameras`` a subset of the card's; ``image_size`` (height, width) pixels;
     ``num_points`` N of the point cloud; ``protocol`` a name of the card; ``horizon`` and
     ``terminate_on_success`` override the protocol's (only a latched success ends an episode);
-    ``render_profile`` see ``envs.rendering``. ``isolation`` (``auto``, ``in_process`` or
-    ``process``) and ``deadline`` say where the simulator runs: see ``envs.make``.
+    ``render_profile`` see ``envs.rendering``; ``film_camera`` what :meth:`render` looks through,
+    one of the card's ``film_cameras``. ``isolation`` (``auto``, ``in_process`` or ``process``) and
+    ``deadline`` say where the simulator runs: see ``envs.make``.
 
     ``step`` returns ``info = {"success": goal reached now, "is_success": succeeded so far}``.
     Actions outside [-1, 1] are clipped; non-finite ones raise ``ManigymError``.
@@ -60,6 +61,7 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
         terminate_on_success: bool | None = None,
         render_profile: str = "fast",
         render_mode: str | None = None,
+        film_camera: str | None = None,
     ) -> None:
         self.card = card = card.under(protocol)
         self.protocol = card.protocol(protocol)
@@ -71,12 +73,19 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
         self.cameras = _known(
             "camera", card.cameras if cameras is None else cameras, card.cameras, card.id
         )
+        if cameras is not None and (not self.cameras or len({*self.cameras}) < len(self.cameras)):
+            raise ManigymError(
+                f"{card.id}: cameras must be one or more different ones of "
+                f"{', '.join(card.cameras)}; got {list(self.cameras)}"
+            )
         self.image_size = _size(card.image_size if image_size is None else image_size)
         self.num_points = _positive(
             "num_points", card.num_points if num_points is None else num_points
         )
         if render_mode not in (None, "rgb_array"):
             raise ManigymError(f"{card.id} has no render_mode {render_mode!r}; use 'rgb_array'")
+        film = card.film_camera(self.cameras) if film_camera is None else film_camera
+        (self.film_camera,) = _known("film_camera", film, card.film_cameras, card.id)
         self.render_profile = render_profile
         self.render_mode = render_mode
         self.metadata = self.metadata | {"render_fps": round(self.protocol.control_hz)}
@@ -107,7 +116,7 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
 
     @abstractmethod
     def render(self) -> Any:
-        """uint8 (H, W, 3) picture of the first chosen camera, 256 pixels high."""
+        """uint8 (H, W, 3) picture through the ``film_camera``, 256 pixels high."""
 
     @abstractmethod
     def render_device(self) -> str:
@@ -161,9 +170,8 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
     def interface(self) -> Interface:
         """Flat shapes and dtypes, as stored in checkpoints and datasets."""
         assert isinstance(self.observation_space, spaces.Dict)
-        action = self.card.action
-        groups = {group.name: group.size for group in action.groups}
-        return Interface(self.card.id, action.size, flat_shapes(self.observation_space), groups)
+        action, shapes = self.card.action, flat_shapes(self.observation_space)
+        return Interface(self.card.id, action.size, shapes, action, self.protocol.action_repeat)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -178,14 +186,18 @@ class TaskEnv(gym.Env[Observation, np.ndarray]):
             "terminate_on_success": self.ends_on_success,
             "render_profile": self.render_profile,
             "render_mode": self.render_mode,
+            "film_camera": self.film_camera,
         }
 
     def _next_seed(self, seed: int | None) -> int:
         """The seed itself, or the next one of this environment's stream."""
-        if seed is not None and not 0 <= seed < 2**64:
-            raise ManigymError(f"{self.card.id}: seeds are whole numbers below 2**64, got {seed}")
+        if seed is not None and not (isinstance(seed, Integral) and 0 <= seed < 2**64):
+            raise ManigymError(
+                f"{self.card.id}: seeds are whole numbers from 0 and below 2**64, got {seed!r}"
+            )
+        seed = None if seed is None else int(seed)  # Gymnasium takes none of NumPy's
         gym.Env.reset(self, seed=seed)
-        self.seed_used = int(self.np_random.integers(2**32)) if seed is None else int(seed)
+        self.seed_used = int(self.np_random.integers(2**32)) if seed is None else seed
         return self.seed_used
 
     def _checked(self, action: np.ndarray) -> np.ndarray:
@@ -222,6 +234,9 @@ def _positive(what: str, value: int) -> int:
 
 def _size(size: Sequence[int]) -> tuple[int, int]:
     if isinstance(size, (str, Integral)) or len(size) != 2:
-        raise ManigymError(f"image_size must be (height, width), got {size!r}")
+        raise ManigymError(
+            f"image_size must be (height, width), got {size!r}; on the command line "
+            "env.image_size=[64,64]"
+        )
     height, width = size
     return _positive("image height", height), _positive("image width", width)

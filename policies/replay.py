@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from envs.schema import Interface, ManigymError
+from envs.schema import ActionSpec, Interface, ManigymError
 from policies.base import Observations, Policy, PolicySpec
 
 
@@ -39,7 +39,8 @@ class ReplayPolicy(Policy):
             )
         try:
             header = json.loads((folder / "header.json").read_text(encoding="utf-8"))
-            self._env = header["env"]
+            self._env, said = header["env"], header.get("action_spec")
+            self._action = ActionSpec.from_dict(said) if said else None
             self.spec = PolicySpec(env_options=header["env_options"])
             with np.load(folder / "index.npz") as index:
                 ends, seeds = index["episode_ends"], index["seed"]
@@ -64,6 +65,10 @@ class ReplayPolicy(Policy):
             raise ManigymError(
                 f"policy.data holds {self._env}, it cannot be replayed on {interface.env}"
             )
+        if self._action is not None:
+            repeat = interface.action_repeat  # a store does not say it
+            recorded = Interface(self._env, self._action.size, {}, self._action, repeat)
+            interface.check_action(recorded, "policy.data")
         missing = [s for s in seeds if s not in self._episodes]
         if missing:
             raise ManigymError(f"no recorded episode starts from seed {missing[0]}")

@@ -13,7 +13,9 @@ from envs.schema import Interface, ManigymError
 from policies.base import Observations, Policy, PolicySpec
 
 VECTORS = ("proprio", "state")
-RECORDED = "manigym_observations"  # attribute of a model: the modalities it was trained on
+# Attributes that ``train`` gives a model: the modalities it was trained on, and the interface.
+RECORDED = "manigym_observations"
+INTERFACE = "manigym_interface"
 
 
 def library(wanted: str) -> Any:
@@ -77,6 +79,8 @@ class SB3Policy(Policy):
             raise ManigymError(
                 f"the checkpoint acts in {got} dimensions, {interface.env} takes {expected}"
             )
+        if trained := getattr(self._model, INTERFACE, None):
+            interface.check_action(Interface.from_dict(trained), "the checkpoint")
         given = {key: shape for key, (shape, _) in interface.observation.items()}
         sees, sizes = self._sees(), [math.prod(shape) for shape in given.values()]
         if sees != (given if isinstance(sees, dict) else (sum(sizes),)):

@@ -27,6 +27,7 @@ import numpy as np
 
 from envs.schema import ManigymError
 
+_UNTOUCHED = ("rgb/", "depth/", "instruction", "robot_points")
 MODES = ("identity", "limits", "quantiles", "gaussian")
 SMALLEST_RANGE = 1e-4
 QUANTILES = (0.01, 0.99)
@@ -136,8 +137,9 @@ class Modes:
 
 
 def default_mode(key: str) -> str:
-    """`identity` for images and text, `limits` for everything else."""
-    return "identity" if key.startswith(("rgb/", "depth/", "instruction")) else "limits"
+    """`identity` for images, text and the robot's own points, which follow the cloud that they
+    join; `limits` for everything else."""
+    return "identity" if key.startswith(_UNTOUCHED) else "limits"
 
 
 def check_modes(modes: Mapping[str, str]) -> None:

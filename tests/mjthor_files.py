@@ -138,7 +138,7 @@ def foreign_file(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "trajectories_batch_2_of_3.h5"
     length = len(rows["commanded_action"])
-    said = {"task_type": "door_open", "task_description": "Push the door open"}
+    said = {"task_type": CARD.task, "task_description": "Push the door open"}
     said |= {"policy_dt_ms": 100.0, "frozen_config": "gASVCgAAAAAAAACMBnVuc2FmZZQu"}
     with h5py.File(path, "a") as file:
         group = file.create_group(f"traj_{number}")

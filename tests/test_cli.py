@@ -54,7 +54,8 @@ def says(capsys):
         ((*RUN, "env.colour=red"), f"{TOY} has no option 'colour'; it takes: cameras"),
         ((*RUN, "env.horizon=long"), "horizon must be a whole number of at least 1, got 'long'"),
         ((*RUN, "env.horizon=0"), "horizon must be a whole number of at least 1, got 0"),
-        ((*RUN, "env.image_size=64"), "image_size must be (height, width), got 64"),
+        ((*RUN, "env.image_size=64"), "command line env.image_size=[64,64]"),
+        ((*TRAIN, "policy.image_size=64"), "policy.image_size: takes a list, written policy.im"),
         ((*RUN, "env.protocol=held"), "it offers: default, hold"),
         ((*RUN, "env.render_profile=nice"), "no render_profile 'nice'; it offers: fast, upstream"),
         ((*RUN, "env.observations=[rgb]"), "env.observations is not for you to set"),
@@ -151,6 +152,13 @@ def test_episodes_that_fail_make_the_status_1(says, out, monkeypatch):
     assert read_rows(out / "leaderboard.csv")[-1]["errors"] == "0"
 
 
+def test_what_fails_at_once_shows_no_progress(says):
+    status, text = says("collect", "--env", TOY, "env.colour=red")
+    assert status == 2
+    (line,) = text.splitlines()
+    assert line.startswith(f"error: {TOY} has no option 'colour'")
+
+
 def test_collect_adds_and_does_not_overwrite(says, out, tmp_path):
     collect = ("collect", "--env", TOY, "--out", out)
     assert says(*collect, "--episodes", 3, "--data", tmp_path / "grown")[0] == 0
@@ -162,9 +170,12 @@ def test_collect_adds_and_does_not_overwrite(says, out, tmp_path):
     assert says(*collect, *at_once)[0] == 0
     grown, at_once = (TrajectoryStore.open(tmp_path / name) for name in ("grown", "at_once"))
     assert grown.content_hash() == at_once.content_hash()
-    status, text = says(*collect, "--episodes", 9, "--seed", 1, "--data", tmp_path / "grown")
-    assert status == 2
-    assert "choose another --data" in text
+    for other in (("--seed", 1), ("env.horizon=50",), ("--env", "MJThor/pick-v0")):
+        for episodes in (2, 9):  # fewer than there are: what differs is said first
+            asked = ("--episodes", episodes, "--data", tmp_path / "grown", *other)
+            status, text = says(*collect, *asked)
+            assert status == 2
+            assert "choose another --data" in text
 
 
 def test_a_folder_that_cannot_be_written_is_named(says, tmp_path):

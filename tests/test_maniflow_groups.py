@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 
 import gymnasium as gym
@@ -15,7 +17,7 @@ from toy import TOY, toy_store
 import envs
 from benchmark.collect import CollectJob, _header
 from benchmark.training.job import store_interface
-from envs.schema import Interface, ManigymError
+from envs.schema import ActionGroup, ActionSpec, Interface, ManigymError
 from policies.maniflow import ManiFlowPolicy
 from policies.maniflow.ditx import DiTX, DiTXConfig
 from policies.maniflow.groups import dimension_weights
@@ -23,11 +25,22 @@ from policies.maniflow.objective import Regression, regress
 from policies.normalize import Normalizer
 
 GROUPS = {"base": 3, "head": 2, "right_arm": 7, "right_gripper": 1}
-MOBILE = Interface(
-    "Test/env-v0", 13, {"proprio": ((3,), "float32"), "state": ((4,), "float32")}, GROUPS
-)
-UNKNOWN = replace(MOBILE, action_groups={})
+SEEN = {"proprio": ((3,), "float32"), "state": ((4,), "float32")}
+UNKNOWN = Interface("Test/env-v0", 13, SEEN)
 SPLIT = replace(TINY, action_heads="groups")
+
+
+def grouped(sizes: dict[str, int], **changes: object) -> Interface:
+    """An interface with action groups of these sizes; ``changes`` to the arm."""
+    groups = [
+        ActionGroup(name, "joint_position", ("q",) * n, (-1.0,) * n, (1.0,) * n, "rad")
+        for name, n in sizes.items()
+    ]
+    groups = [replace(g, **changes) if g.name == "right_arm" else g for g in groups]
+    return replace(UNKNOWN, action=ActionSpec(tuple(groups)))
+
+
+MOBILE = grouped(GROUPS)
 
 
 def slices() -> dict[str, slice]:
@@ -143,20 +156,74 @@ def test_environments_with_other_groups_of_the_same_size_are_refused():
     policy = ManiFlowPolicy.build(TINY, MOBILE, Normalizer({}))
     policy.start(MOBILE, [0])
     policy.start(UNKNOWN, [0])  # nothing to compare with
-    swapped = replace(MOBILE, action_groups={"right_arm": 7, "base": 3, "head": 2, "gripper": 1})
-    with pytest.raises(ManigymError, match=r"in groups \[\('right_arm', 7\).*for \[\('base'"):
+    swapped = grouped({"right_arm": 7, "base": 3, "head": 2, "gripper": 1})
+    with pytest.raises(ManigymError, match=r"in groups \[\('right_arm', 7\).*has \[\('base'"):
         policy.start(swapped, [0])
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mode": "joint_delta"}, "right_arm: joint_delta .* \\(there: joint_position"),
+        ({"high": (1.0,) * 6 + (1.5,)}, "-1 .. 1.5 rad \\(there: .* -1 .. 1 rad"),
+        ({"unit": "degrees"}, "degrees \\(there: .* rad"),
+        ({"frame": "world"}, "world"),
+    ],
+)
+def test_actions_of_another_meaning_are_refused(tmp_path, changes, said):
+    """Names and sizes of the groups are the same: what the numbers do is not."""
+    made(TINY, MOBILE).save(tmp_path / "policy.pt")
+    policy = ManiFlowPolicy.load(tmp_path / "policy.pt")
+    policy.start(MOBILE, [0])
+    with pytest.raises(ManigymError, match=f"else here than what this policy has .*{said}"):
+        policy.start(grouped(GROUPS, **changes), [0])
+    with pytest.raises(ManigymError, match=r"every action: executed 2 x \(there: executed 1 x\)"):
+        policy.start(replace(MOBILE, action_repeat=2), [0])
+    words = {"labels": tuple("abcdefg"), "native": "physical"}  # a name, and the simulator's matter
+    policy.start(grouped(GROUPS, **words), [0])
+
+
+def test_protocols_with_other_actions_refuse_one_another():
+    """Of every task: MJThor's changes of the arm, RoboTwin's poses, Adroit's actions that are
+    executed twice."""
+    refused = set()
+    for card in envs.CARDS.values():
+        faces = {
+            p.name: Interface(card.id, spec.size, {}, spec, p.action_repeat)
+            for p in card.protocols
+            if (spec := card.under(p.name).action)
+        }
+        for here, there in itertools.permutations(faces, 2):
+            same = faces[here] == faces[there]
+            with nullcontext() if same else pytest.raises(ManigymError, match="of its training"):
+                faces[here].check_action(faces[there], "this policy")
+            if not same:
+                refused.add((card.simulator, here))
+    assert {("MJThor", "delta"), ("RoboTwin", "rate_ee"), ("Adroit", "maniflow")} <= refused
+    assert ("Adroit", "dapg") in refused  # by maniflow
+    assert not {s for s, _ in refused} & {"Toy", "Robomimic"}
+
+
+def test_a_checkpoint_that_does_not_know_its_actions_says_so(tmp_path, capsys):
+    path = tmp_path / "policy.pt"
+    made(TINY, MOBILE).save(path)
+    content = torch.load(path, weights_only=True)
+    del content["interface"]["action"]
+    torch.save(content, path)
+    ManiFlowPolicy.load(path).start(grouped(GROUPS, mode="joint_delta"), [0])
+    assert "it does not say what its actions mean" in capsys.readouterr().out
+
+
 def test_stores_and_environments_know_the_groups_of_the_card(tmp_path):
-    expected = {group.name: group.size for group in envs.card(TOY).action.groups}
+    expected = envs.card(TOY).action
     store = toy_store(tmp_path / "demos", 2)
-    assert store_interface(store).action_groups == expected
+    assert store_interface(store).action == expected
     env = gym.make(TOY)
-    assert env.unwrapped.interface.action_groups == expected
+    assert env.unwrapped.interface.action == expected
     env.close()
-    store.header.action_spec["groups"][0]["labels"].append("one more")  # of another protocol
-    assert store_interface(store).action_groups == {}
+    for name, value in (("labels", "one more"), ("low", -1.0), ("high", 1.0)):
+        store.header.action_spec["groups"][0][name].append(value)  # of another protocol
+    assert store_interface(store).action is None
 
 
 def test_a_store_describes_the_action_of_its_protocol():

@@ -11,7 +11,7 @@ from policies.maniflow.augment import color_matrices, jitter_colors, shift_image
 from policies.maniflow.ditx import DiTX, DiTXConfig
 from policies.maniflow.encoders import build_encoder, check_modalities, used_keys
 from policies.maniflow.linear import SteadyLinear
-from policies.maniflow.points import farthest_points
+from policies.maniflow.points import farthest_points, with_robot
 
 SMALL = DiTXConfig(action_size=3, horizon=5, context_size=7, context_length=6, layers=2,
                    width=24, heads=3, time_size=8)  # fmt: skip
@@ -188,6 +188,19 @@ def test_point_tokens_do_not_mix_and_carry_the_state_of_their_step():
     assert moved.nonzero().flatten().tolist() == list(range(8))
 
 
+@pytest.mark.parametrize("channels", [3, 6])
+def test_the_robots_own_points_join_the_cloud(channels):
+    given = interface(point_cloud=(6, channels), robot_points=(4, 7))
+    made = encoder(["point_cloud", "robot_points"], given, points=10, colors=channels == 6)
+    obs = {"point_cloud": torch.randn(2, 2, 6, channels), "robot_points": torch.randn(2, 2, 4, 7)}
+    joined = with_robot(obs)["point_cloud"]
+    assert joined.shape == (2, 2, 10, channels)
+    torch.testing.assert_close(joined[:, :, :6], obs["point_cloud"])
+    torch.testing.assert_close(joined[:, :, 6:], obs["robot_points"][..., :channels])
+    assert made(with_robot(obs)).shape == (2, 20, 128)
+    assert with_robot({"proprio": joined}) == {"proprio": joined}
+
+
 def test_farthest_points_on_a_line():
     xyz = torch.zeros(2, 6, 3)
     xyz[0, :, 0] = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0, 10.0])
@@ -223,6 +236,7 @@ def test_state_encoder_makes_one_token_per_step():
         (["state", "point_cloud"], "needs observation 'state', but Test/env-v0 gives"),
         (["rgb", "point_cloud"], "not both"),
         (["touch"], "uses observations among"),
+        (["proprio", "robot_points"], "added to a point_cloud"),
         ([], "uses observations among"),
         (["rgb"], "one size"),
     ],

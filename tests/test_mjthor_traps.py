@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from mjthor_files import CARD, DOORS, episode, foreign_file, foreign_rows, house_store
 
+import envs
 from benchmark.data import mjthor_videos as videos
 from benchmark.data.mjthor_export import export
 from benchmark.data.mjthor_import import import_, offered
@@ -232,6 +233,38 @@ def test_the_end_may_be_a_row_or_the_last_action(tmp_path: Path) -> None:
         file["traj_0/actions/commanded_action"][...] = encode_rows(rows["commanded_action"])
     with pytest.raises(ManigymError, match="row 3 is done, but actions follow"):
         read(tmp_path / "data", tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("kind", "env"),
+    [
+        ("pick", "MJThor/open_door-v0"),
+        ("door_open", "MJThor/pick-v0"),
+        ("nav_to_obj", "MJThor/fetch-v0"),
+        ("open", "MJThor/open_door-v0"),
+        ("pick_and_place_color", "MJThor/pick_and_place-v0"),
+    ],
+)
+def test_files_of_another_task_are_refused(tmp_path: Path, kind: str, env: str) -> None:
+    for number, said in enumerate((envs.card(env).task, kind)):
+        scene = {"task_type": said}
+        foreign_file(tmp_path, foreign_rows(STEPS, number), number=number, cameras=(), scene=scene)
+    options: dict[str, Any] = {"task": envs.card(env), "modes": DOORS, "say": quiet}
+    with pytest.raises(ManigymError, match=rf"traj_1 is of the task '{kind}', asked for {env};"):
+        import_(tmp_path, tmp_path / "store", **options)
+    assert not (tmp_path / "store").exists()
+    taken = import_(tmp_path, tmp_path / "store", task_type=kind, **options)
+    assert taken.tasks.tolist() == [envs.card(env).task, kind]  # it still says what it was
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [("door_open", "open_door"), ("nav_to_obj", "nav_to_object"), ("open", "open_drawer")],
+)
+def test_tasks_are_known_by_upstreams_names(tmp_path: Path, kind: str, task: str) -> None:
+    foreign_file(tmp_path, foreign_rows(STEPS), cameras=(), scene={"task_type": kind})
+    card = envs.card(f"MJThor/{task}-v0")
+    assert len(import_(tmp_path, tmp_path / "store", task=card, modes=DOORS, say=quiet)) == 1
 
 
 def test_rates_must_agree(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from toy import TOY, toy_store
 import policies
 from benchmark.engine.plan import plan_episodes, plan_from_seeds
 from benchmark.engine.rollout import RolloutOptions, rollout
+from envs import card
 from envs.pool import make_pool
 from envs.schema import Interface, ManigymError
 from policies.base import Policy, TrainablePolicy
@@ -123,6 +125,17 @@ def test_replay_asks_for_the_options_of_the_recording(tmp_path):
     store = toy_store(tmp_path / "demos", 2)
     edit(store, env_options={"protocol": "hold"})
     assert policies.get("replay")(str(store.path)).spec.env_options == {"protocol": "hold"}
+
+
+def test_replay_refuses_actions_of_another_meaning(tmp_path):
+    path = toy_store(tmp_path / "demos", 1).path
+    header = json.loads((path / "header.json").read_text())
+    header["action_spec"]["groups"][0]["mode"] = "joint_position"
+    (path / "header.json").write_text(json.dumps(header))
+    policy = policies.get("replay")(str(path))
+    here = replace(INTERFACE, action=card(TOY).action)
+    with pytest.raises(ManigymError, match=r"joint_delta .* \(there: joint_position .*data"):
+        policy.start(here, policy.reset_seeds())
 
 
 def test_replay_refuses_what_it_cannot_replay(tmp_path):

@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import imageio.v2 as imageio
+import numpy as np
 import pytest
 from conftest import needs_gl
 from toy import TOY, bench
 
+from benchmark.data.mjthor_videos import read
 from benchmark.results.records import read_records
 from benchmark.verification.reexecution import RecordedTask, replay, stage
 from envs import card
@@ -173,6 +175,27 @@ def test_a_simulator_that_fails_is_a_difference(says, monkeypatch):
 def test_what_was_asked_wrongly(says, arguments, message):
     status, text = says(*arguments)
     assert (status, message in text) == (2, True), text
+
+
+@needs_gl
+def test_the_overview_of_a_run_films_again(out):
+    """By default through the camera that the run filmed with, which is none of those observed."""
+    task, common = "MJThor/pick-v0", ("--out", out)
+    short = ("--episodes", 1, "env.horizon=3", "run.videos=1")
+    assert bench("run", "--policy", "uniform", "--env", task, *short, *common) == 0
+    (run,) = out.glob("uniform-*")
+    (film,) = run.glob("videos/*.mp4")
+    before = read(film)
+    for camera in ((), ("--camera", "camera_follower"), ("--camera", "wrist_camera_r")):
+        assert bench("replay", "uniform", "--video", *camera, *common) == 0
+    frames = {
+        name: read(run / "videos" / f"MJThor-pick-v0-0000-{name}.mp4")
+        for name in ("camera_follower", "wrist_camera_r")
+    }
+    assert len(before) == 4
+    assert np.array_equal(frames["camera_follower"], before)
+    assert not np.array_equal(frames["wrist_camera_r"], before)
+    assert len(list(run.glob("videos/*.mp4"))) == 3
 
 
 @needs_gl

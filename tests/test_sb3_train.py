@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import sys
+from dataclasses import replace
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -125,6 +127,18 @@ def test_run_evaluates_what_train_wrote(sb3, says, out, policy):
     other = policies.get(next(name for name in ALGORITHMS if name != policy))
     with pytest.raises(ManigymError, match="is not a Stable-Baselines3"):
         other.from_options(file, {})
+
+
+def test_a_model_knows_what_its_actions_meant(sb3, says, out):
+    assert says(*command("sb3-ppo", *PPO))[0] == 0
+    (file,) = files(out)
+    policy = policies.get("sb3-ppo").from_options(file, {})
+    with gym.make(TOY, observations=policy.spec.observations) as env:
+        here = env.unwrapped.interface
+    policy.start(here, [0])
+    group = replace(here.action.groups[0], mode="joint_position")
+    with pytest.raises(ManigymError, match=r"joint_position .*\(there: joint_delta"):
+        policy.start(replace(here, action=replace(here.action, groups=(group,))), [0])
 
 
 def test_sac_updates_its_networks_and_respects_its_settings(sb3, says, out):

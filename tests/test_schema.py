@@ -96,13 +96,22 @@ def test_an_interface_survives_json():
     interface = Interface(
         "A/b-v0", 3, {"rgb/top": ((8, 9, 3), "uint8"), "state": ((2,), "float32")}
     )
-    for groups in ({}, {"base": 2, "gripper": 1}):
-        kept = replace(interface, action_groups=groups)
+    for action in (None, SPEC):
+        kept = replace(interface, action=action, action_repeat=2)
         assert Interface.from_dict(json.loads(json.dumps(kept.to_dict()))) == kept
-    old = {key: value for key, value in interface.to_dict().items() if key != "action_groups"}
+    new = ("action", "action_repeat")
+    old = {key: value for key, value in interface.to_dict().items() if key not in new}
     assert Interface.from_dict(old) == interface
+
+
+def test_films_are_taken_from_the_overview_unless_cameras_are_chosen():
+    card = replace(CARDS[0], cameras=("top", "side"), overview="above")
+    assert card.film_cameras == ("above", "top", "side")
+    assert card.film_camera(("top", "side")) == "above"
+    assert card.film_camera(("side",)) == "side"
+    assert replace(card, overview=None).film_camera(("top", "side")) == "top"
 
 
 def test_action_groups_of_an_interface_must_add_up():
     with pytest.raises(ValueError, match="do not add up to 4 actions"):
-        Interface("A/b-v0", 4, {}, {"base": 2, "gripper": 1})
+        Interface("A/b-v0", SPEC.size + 1, {}, SPEC)

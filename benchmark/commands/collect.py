@@ -10,10 +10,9 @@ import argparse
 import shutil
 from pathlib import Path
 
-from benchmark.collect import CollectJob, collect
+from benchmark.collect import CollectJob, collect, held
 from benchmark.commands.arguments import add_common, add_settings, positive, workers
 from benchmark.config import parse
-from benchmark.data.store import TrajectoryStore
 from benchmark.pipeline import demonstrations_path
 from envs import card
 from envs.schema import ManigymError
@@ -45,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
     if path.exists():
         if args.overwrite:
             shutil.rmtree(path)
-        elif (have := len(TrajectoryStore.open(path))) >= job.episodes:
+        elif (have := held(job, path)) >= job.episodes:
             raise ManigymError(
                 f"{path} already holds {have} demonstrations; raise --episodes to add more, or "
                 "--overwrite to record them again"

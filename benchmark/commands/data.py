@@ -67,6 +67,11 @@ def _conversion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clip", action="store_true", help="MolmoSpaces: cut actions that the task cannot express"
     )
+    parser.add_argument(
+        "--task-type",
+        metavar="NAME",
+        help="MolmoSpaces: episodes of this task count as those of --env, too",
+    )
 
 
 def _mode(text: str) -> tuple[str, str]:

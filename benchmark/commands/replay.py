@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_places(parser)
     parser.add_argument("--video", action="store_true", help="film them")
-    parser.add_argument("--camera", metavar="NAME", help="of --video (default: the task's first)")
+    parser.add_argument("--camera", metavar="NAME", help="of --video (default: as run films)")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -54,13 +54,13 @@ def main(args: argparse.Namespace) -> int:
     run = find_run(args.out, args.run)
     records = _chosen(run, read_records(run), args)
     envs = list(dict.fromkeys(record.env for record in records))
-    cameras = {env: _camera(env, args) for env in envs}
+    tasks = {env: RecordedTask.read(run, env) for env in envs}
+    cameras = {env: _camera(task, args) for env, task in tasks.items()}
     rows, texts = [], []
     for env in envs:
         mine = [record for record in records if record.env == env]
         ran = [record for record in mine if record.status == "ok"]
-        task = RecordedTask.read(run, env)
-        done, text = _replay_task(task, ran, workers(args), cameras[env]) if ran else ([], "")
+        done, text = _replay_task(tasks[env], ran, workers(args), cameras[env]) if ran else ([], "")
         same = sum(one.identical for one in done)
         rows.append([env, len(done), same, len(mine) - len(ran)])
         texts += [text] if text else []
@@ -68,11 +68,13 @@ def main(args: argparse.Namespace) -> int:
     return 0 if all(replayed == same for _, replayed, same, _ in rows) else 1
 
 
-def _camera(env: str, args: argparse.Namespace) -> str | None:
-    offered = card(env).cameras
+def _camera(task: RecordedTask, args: argparse.Namespace) -> str | None:
+    offered = card(task.env).film_cameras
     if args.camera and args.camera not in offered:
-        raise ManigymError(f"{env} has no camera {args.camera!r}; it has: {', '.join(offered)}")
-    return (args.camera or offered[0]) if args.video else None
+        raise ManigymError(
+            f"{task.env} has no camera {args.camera!r}; it has: {', '.join(offered)}"
+        )
+    return (args.camera or task.film_camera) if args.video else None
 
 
 def _chosen(

@@ -26,8 +26,8 @@ HDF5 = (".hdf5", ".h5")
 
 @dataclass(frozen=True)
 class Conversion:
-    """What is asked for. ``modes`` and ``clip`` concern MolmoSpaces, ``filter_key`` and
-    ``next_obs`` robomimic."""
+    """What is asked for. ``modes``, ``clip`` and ``task_type`` concern MolmoSpaces, ``filter_key``
+    and ``next_obs`` robomimic."""
 
     source: Path
     target: Path
@@ -38,6 +38,7 @@ class Conversion:
     flat: bool = False
     modes: Mapping[str, str] = field(default_factory=dict)
     clip: bool = False
+    task_type: str | None = None
 
     @property
     def task(self) -> TaskCard:
@@ -117,7 +118,13 @@ def _read_mjthor(job: Conversion) -> None:
     keys = _wanted(job, mjthor_import.offered(job.source, job.task))
     outside: mjthor_import.Outside = "clip" if job.clip else "refuse"
     mjthor_import.import_(
-        job.source, job.target, task=job.task, keys=keys, modes=job.modes, outside=outside
+        job.source,
+        job.target,
+        task=job.task,
+        keys=keys,
+        modes=job.modes,
+        outside=outside,
+        task_type=job.task_type,
     ).verify()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.data.rows import RowFile, sync
-from envs.schema import ManigymError
+from envs.schema import ActionSpec, ManigymError
 
 FORMAT = "manigym-trajectories"
 VERSION = 2
@@ -50,6 +50,11 @@ class StoreHeader:
                 f"store keys {sorted(self.keys)}: 'action' is required and a key is made of "
                 f"letters, digits, '_', '-' and '/' (bad: {bad})"
             )
+
+    @property
+    def action(self) -> ActionSpec | None:
+        """What the actions mean; ``None`` where the source did not say."""
+        return ActionSpec.from_dict(self.action_spec) if self.action_spec.get("groups") else None
 
     def files(self, directory: Path) -> dict[str, RowFile]:
         """The array file of each key below ``directory``."""

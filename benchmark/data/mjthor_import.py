@@ -13,7 +13,7 @@ from benchmark.data import mjthor_videos as videos
 from benchmark.data.hdf5 import alike, env_options, fill, opened
 from benchmark.data.index import UNKNOWN_SEED, KeySpec, StoreHeader
 from benchmark.data.mjthor_convert import Outside, read_arrays
-from benchmark.data.mjthor_layout import DEPTH, KIND, Say, Trajectory, films, find
+from benchmark.data.mjthor_layout import DEPTH, KIND, TASK_TYPES, Say, Trajectory, films, find
 from benchmark.data.mjthor_modes import Modes, check_action
 from benchmark.data.rows import Array
 from benchmark.data.store import Episode, TrajectoryStore
@@ -28,17 +28,21 @@ def import_(
     keys: Sequence[str] | None = None,
     modes: Modes | None = None,
     outside: Outside = "refuse",
+    task_type: str | None = None,
     say: Say = print,
 ) -> TrajectoryStore:
     """Read a folder into a new store; a house is the group of its episodes.
 
     ``keys``: observations, all that :func:`offered` names by default. ``modes``: what the numbers
     of a file mean that does not say so itself. Actions that the task cannot express are refused, or
-    cut with ``outside="clip"``. Episodes keep the ids that our files hold, others are counted.
+    cut with ``outside="clip"``. ``task_type``: a type of the files that counts as ``task`` although
+    it is none of its own (``pick_and_place_color`` as ``pick_and_place``). Episodes keep the ids
+    that our files hold, others are counted.
     """
     folder = Path(folder)
     check_action(task)
     found = find(folder)
+    _check_types(found, task, task_type)
     wanted = list(offered(folder, task, say) if keys is None else keys)
     fps, ids = _rate(found, task), _ids(found)
     episodes = (
@@ -121,6 +125,18 @@ def _scenes(found: Sequence[Trajectory]) -> Iterator[dict[str, Any]]:
     for where in found:
         with opened(where.file, KIND) as file:
             yield read.scene(file[where.key], where)
+
+
+def _check_types(found: Sequence[Trajectory], task: TaskCard, allowed: str | None) -> None:
+    """Raise for a trajectory of another task; one that does not say its type passes."""
+    for where, facts in zip(found, _scenes(found), strict=True):
+        said = str(facts.get("task_type") or task.task)
+        if task.task != TASK_TYPES.get(said, said) and said != allowed:
+            raise ManigymError(
+                f"{where} is of the task {said!r}, asked for {task.id}; convert it with the --env "
+                f"it belongs to. If it is to count as {task.task!r} all the same: "
+                f"--task-type {said}"
+            )
 
 
 def _rate(found: Sequence[Trajectory], task: TaskCard) -> float:

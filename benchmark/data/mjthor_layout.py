@@ -24,6 +24,8 @@ from envs.schema import ManigymError
 Say = Callable[[str], object]  # what the user should know; print, or a list's append
 KIND = "MolmoSpaces"
 SCHEMA = "mjthor-spoc-13/1"
+# MolmoSpaces' names of tasks (``task_type``) that are others than ours.
+TASK_TYPES = {"nav_to_obj": "nav_to_object", "open": "open_drawer", "door_open": "open_door"}
 SPLITS = ("train", "val", "test")
 HOUSE = re.compile(r"(train|val|test)/house_\d+")
 TRAJECTORY = re.compile(r"traj_(\d+)")

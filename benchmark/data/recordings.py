@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -23,7 +22,7 @@ from benchmark.data.robotwin_notes import first_sentence, read_notes
 from benchmark.data.rows import Array
 from benchmark.data.store import TrajectoryStore
 from envs import CARDS
-from envs.schema import ActionGroup, ActionSpec, ManigymError, group_slices
+from envs.schema import ActionSpec, ManigymError, group_slices
 
 Shape = tuple[str, tuple[int, ...]]
 
@@ -61,7 +60,7 @@ class Recording:
 def of_store(path: Path) -> Iterator[Recording]:
     """Episodes of a trajectory store."""
     store = TrajectoryStore.open(path)
-    spec = stored_spec(store)
+    spec = store.header.action
     for i, id_ in enumerate(store.ids.tolist()):
         arrays = store.episode(i)
         action = arrays["action"]
@@ -78,15 +77,6 @@ def of_store(path: Path) -> Iterator[Recording]:
             instruction=str(store.instructions[i]),
             success=bool(store.successes[i]),
         )
-
-
-def stored_spec(store: TrajectoryStore) -> ActionSpec | None:
-    """The action a store was collected with, from its header; ``None`` where it does not say."""
-    groups = store.header.action_spec.get("groups", ())
-    fitted: list[dict[str, Any]] = [
-        {k: tuple(v) if isinstance(v, list) else v for k, v in g.items()} for g in groups
-    ]
-    return ActionSpec(tuple(ActionGroup(**group) for group in fitted)) if groups else None
 
 
 def of_robomimic(path: Path) -> Iterator[Recording]:

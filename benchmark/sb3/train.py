@@ -31,7 +31,7 @@ from envs import card
 from envs.make import Workers
 from envs.pool import make_pool
 from envs.schema import ManigymError
-from policies.sb3 import RECORDED, VECTORS, SB3TrainedPolicy
+from policies.sb3 import INTERFACE, RECORDED, VECTORS, SB3TrainedPolicy
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def _learn(job: SB3Job, folder: Path) -> Path:
         )
         model = make_model(job.policy_class.algorithm, env, settings, job.hyperparameters)
         setattr(model, RECORDED, list(job.observations))
+        setattr(model, INTERFACE, pool.interface.to_dict())
         validation = Validation(watch, job.policy_class, settings, job.seed)
         monitor = Monitor(log, bar, validation, best, settings.validate_every)
         try:

@@ -92,11 +92,12 @@ def store_interface(store: TrajectoryStore) -> Interface:
     if any(store.instructions):
         observation["instruction"] = ((), "str")
     size = keys["action"][1][0]
-    groups = store.header.action_spec.get("groups", ())
-    sizes = {group["name"]: len(group["labels"]) for group in groups}
+    said = store.header.action
     # Old stores of a protocol with an action of its own describe the card's: not this one.
-    known = sizes if sum(sizes.values()) == size else {}
-    return Interface(store.header.env, size, observation, known)
+    action = said if said is not None and said.size == size else None
+    env, protocol = store.header.env, store.header.env_options.get("protocol")
+    repeat = card(env).protocol(protocol).action_repeat if env in CARDS else 1
+    return Interface(env, size, observation, action, repeat)
 
 
 def fit_normalizer(

@@ -28,7 +28,7 @@ from envs.pool import Failure, Pool, make_pool
 from envs.schema import ManigymError
 
 CHUNK = 64  # actions per message
-EYES = {"observations", "cameras", "image_size", "num_points", "render_mode"}
+EYES = {"observations", "cameras", "image_size", "num_points", "render_mode", "film_camera"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,15 @@ class RecordedTask:
     def options(self, camera: str | None = None) -> dict[str, Any]:
         """``gymnasium.make`` options as recorded, but for what is looked at."""
         kept = {k: v for k, v in self.config["env_options"].items() if k not in EYES}
-        seen = {"cameras": (camera,), "render_mode": "rgb_array"} if camera else {}
-        return kept | {"observations": ("proprio",)} | seen
+        film = {"film_camera": camera, "render_mode": "rgb_array"} if camera else {}
+        return kept | {"observations": ("proprio",)} | film
+
+    @property
+    def film_camera(self) -> str:
+        """The camera with which the run itself films."""
+        task, options = card(self.env), self.config["env_options"]
+        default = task.film_camera(options.get("cameras") or task.cameras)
+        return str(options.get("film_camera") or default)
 
     @property
     def control_hz(self) -> float:

@@ -158,7 +158,7 @@ class AI2ThorEnv(ManipEnv):
     def render(self) -> Any:
         """uint8 (256, 438, 3) picture of the first chosen camera."""
         self.require_episode()
-        return self._picture("rgb", self._film_camera(), FILM)
+        return self._picture("rgb", self.film_camera, FILM)
 
     def render_device(self) -> str:
         return f"Unity ({self.build.platform})"

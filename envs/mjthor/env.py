@@ -26,7 +26,6 @@ from envs.schema import ManigymError, SimulationError, TaskCard
 
 _SUBSTEPS = 25  # of 4 ms: 10 Hz
 _SETTLE = 50  # physics steps before an episode
-_OVERVIEW = "camera_follower"
 _BEYOND = 0.2  # metres around the house that still belong to it
 _ARM_LENGTH = 0.75  # metres from the base to what the arm takes
 # Metres from the base within which a task that is mostly driving can end, by task and SPOC's rule.
@@ -216,10 +215,6 @@ class MJThorEnv(MujocoEnv):
         low = np.array((*self.house.low, -_BEYOND)) - (_BEYOND, _BEYOND, 0.0)
         high = np.array((*self.house.high, WALL_HEIGHT)) + _BEYOND
         return cloud[((cloud[:, :3] >= low) & (cloud[:, :3] <= high)).all(axis=1)]
-
-    def _film_camera(self) -> str:
-        """From behind and above the robot; or a chosen camera."""
-        return _OVERVIEW if self.cameras == self.card.cameras else super()._film_camera()
 
     # ---------------------------------------------------------------- state as data
     def _task_arrays(self) -> list[np.ndarray]:

@@ -211,6 +211,7 @@ def _card(task: _Task) -> TaskCard:
         proprio=PROPRIO,
         state=STATE,
         cameras=CAMERAS,
+        overview="camera_follower",  # from behind and above the robot
         protocols=_protocols(task),
         instructions=task.sentences,
         modalities=(

@@ -23,7 +23,6 @@ from envs.robotwin.world import (
     CAMERAS,
     CROP_HIGH,
     CROP_LOW,
-    OVERVIEW,
     Look,
     furnish,
     random_look,
@@ -198,11 +197,6 @@ class RoboTwinEnv(SapienEnv):
     @property
     def instruction(self) -> str:
         return self._sentence
-
-    def _film_camera(self) -> str:
-        """From beside the wall, where both arms and the table are seen; or a chosen camera."""
-        everything = self.cameras == self.card.cameras
-        return OVERVIEW if everything else super()._film_camera()
 
     def _cloud_cameras(self) -> tuple[Sequence[str], tuple[int, int]]:
         """The head camera at upstream's size, whatever pictures were asked for."""

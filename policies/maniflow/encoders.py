@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from envs.schema import Interface, ManigymError
 from policies.maniflow.images import ImageEncoder
 from policies.maniflow.linear import SteadyLinear
-from policies.maniflow.points import PointEncoder
+from policies.maniflow.points import ROBOT_POINTS, PointEncoder
 from policies.maniflow.vectors import VECTORS, StateEncoder, VectorInput
 
 VISION = ("point_cloud", "rgb")
@@ -51,7 +51,7 @@ Encoder = Seeing | Instructed
 
 def check_modalities(modalities: Sequence[str]) -> None:
     """Raise unless the modalities are ones that one encoder can use together."""
-    known = (*VECTORS, *VISION, INSTRUCTION)
+    known = (*VECTORS, *VISION, ROBOT_POINTS, INSTRUCTION)
     if not modalities or len(set(modalities)) < len(modalities) or set(modalities) - set(known):
         raise ManigymError(
             f"ManiFlow uses observations among {', '.join(known)}, each at most once; "
@@ -59,6 +59,8 @@ def check_modalities(modalities: Sequence[str]) -> None:
         )
     if set(modalities) == {INSTRUCTION}:
         raise ManigymError("ManiFlow must see something beside the instruction: add proprio or rgb")
+    if ROBOT_POINTS in modalities and "point_cloud" not in modalities:
+        raise ManigymError(f"{ROBOT_POINTS} are added to a point_cloud; ask for that, too")
     if set(VISION) <= set(modalities):
         raise ManigymError("ManiFlow takes point_cloud or rgb, not both; drop one of them")
 
@@ -128,7 +130,8 @@ def _seeing(
 ) -> Seeing:
     vectors = VectorInput(keys, interface)
     if "point_cloud" in keys:
-        return PointEncoder(interface, vectors, n_obs, points, point_colors)
+        known = interface.observation[ROBOT_POINTS][0][0] if ROBOT_POINTS in keys else 0
+        return PointEncoder(interface, vectors, n_obs, points, point_colors, known)
     cameras = [key for key in keys if key.startswith("rgb/")]
     if cameras:
         return ImageEncoder(interface, cameras, vectors, n_obs)

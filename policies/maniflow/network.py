@@ -12,6 +12,7 @@ from policies.maniflow.config import ManiFlowConfig
 from policies.maniflow.ditx import DiTX, DiTXConfig
 from policies.maniflow.encoders import build_encoder, used_keys
 from policies.maniflow.groups import dimension_weights, head_sizes
+from policies.maniflow.points import with_robot
 from policies.maniflow.vectors import VECTORS
 from policies.normalize import Normalizer
 
@@ -74,7 +75,8 @@ class ManiFlowNetwork(nn.Module):
 
     def normalized(self, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the encoder sees of observations in physical units."""
-        found = {key: self.normalizer.normalize(key, value) for key, value in obs.items()}
+        seen = with_robot(obs)
+        found = {key: self.normalizer.normalize(key, value) for key, value in seen.items()}
         return {
             key: value.clamp(-self.limit, self.limit) if key in VECTORS else value
             for key, value in found.items()

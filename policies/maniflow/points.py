@@ -20,6 +20,23 @@ POINT_TOKEN = 128
 STATE_TOKEN = 64
 
 
+ROBOT_POINTS = "robot_points"
+
+
+def with_robot(obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Observations whose clouds (B, O, N, C) also hold the robot's own points, (B, O, K, 7).
+
+    As upstream (`use_imagined_robot`): their first C numbers, so that what they belong to takes the
+    place of the colour.
+    """
+    joined = dict(obs)
+    if ROBOT_POINTS in joined:
+        cloud = joined["point_cloud"]
+        known = joined.pop(ROBOT_POINTS)[..., : cloud.shape[-1]]
+        joined["point_cloud"] = torch.cat((cloud, known), dim=-2)
+    return joined
+
+
 @torch.no_grad()
 def farthest_points(xyz: Tensor, count: int) -> Tensor:
     """Indices (B, count) of farthest-point sampling in clouds (B, N, 3), starting at point 0.
@@ -64,10 +81,18 @@ class PointEncoder(nn.Module):
     """
 
     def __init__(
-        self, interface: Interface, vectors: VectorInput, n_obs: int, points: int, colors: bool
+        self,
+        interface: Interface,
+        vectors: VectorInput,
+        n_obs: int,
+        points: int,
+        colors: bool,
+        known: int = 0,
     ) -> None:
+        """`known`: how many points of the robot the clouds hold beside those seen."""
         super().__init__()
         (available, channels), _ = interface.observation["point_cloud"]
+        available += known
         if colors and channels < 6:
             raise ManigymError(
                 f"point_colors needs clouds of 6 channels, {interface.env} gives {channels}; "

@@ -238,6 +238,8 @@ class ManiFlowPolicy(FinetunablePolicy):
                 f"the weights in {path} do not fit its own settings ({error}); train anew"
             ) from error
         policy.module.eval()
+        if "action" not in content["interface"]:
+            print(f"{path} is of an older version: it does not say what its actions mean")
         if policy.language is not None:
             policy.language.check(content["language"])
         record = {k: v for k, v in content.items() if k not in (*FIELDS, "language")}
@@ -259,12 +261,7 @@ class ManiFlowPolicy(FinetunablePolicy):
                 f"was trained for {trained.action_size} ({trained.env}); use a checkpoint trained "
                 f"on {interface.env}"
             )
-        groups, known = list(interface.action_groups.items()), list(trained.action_groups.items())
-        if groups and known and groups != known:
-            raise ManigymError(
-                f"{interface.env} takes actions in groups {groups}, but this policy was trained "
-                f"for {known} ({trained.env}); use the protocol and options of its training data"
-            )
+        interface.check_action(trained, "this policy")
         for key in self.keys:
             shape, found = trained.observation[key][0], interface.observation.get(key)
             if found is None or tuple(found[0]) != tuple(shape):

@@ -11,6 +11,7 @@ from envs.schema import ActionGroup, ActionSpec, Protocol, SuccessRule, TaskCard
 
 SOURCE = "RoboTwin 2.0, branch stable_2.0 (13c3c47)"
 CONTROL_HZ = 250 / 15
+OVERVIEW = "overview"  # from beside the wall, where both arms and the table are seen
 # Protocol -> timing, end-effector actions.
 PROTOCOLS = {
     "rate": ("rate", False),
@@ -89,6 +90,7 @@ def _card(name: str, task: type[Task]) -> TaskCard:
         proprio=tuple(_proprio()),
         state=tuple(_state(task)),
         cameras=("head_camera", "front_camera", "left_camera", "right_camera"),
+        overview=OVERVIEW,
         protocols=tuple(_protocol(p, task.goal, task.limit) for p in PROTOCOLS),
         instructions=(task.description,),
         modalities=(
