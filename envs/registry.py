@@ -53,7 +53,7 @@ SIMULATORS: tuple[Simulator, ...] = (
         vulkan=True,
     ),
     Simulator(
-        "DexArt", "envs.dexart.tasks", "envs.sapien.reach:ReachEnv", "dexart", (3, 11), vulkan=True
+        "DexArt", "envs.dexart.tasks", "envs.dexart.env:DexArtEnv", "dexart", (3, 11), vulkan=True
     ),
     Simulator("AI2THOR", "envs.ai2thor.tasks", "envs.ai2thor.env:AI2ThorEnv", "ai2thor"),
 )

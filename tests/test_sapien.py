@@ -11,22 +11,20 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from sapien_reach import URDF, ReachEnv, reach_card
 
-import assets
 import envs.sapien.line as lines
 from envs.registry import installed
 from envs.sapien.geometry import Pose, euler, from_euler, look_at, quaternion
 from envs.sapien.kinematics import Chain
 from envs.sapien.parts import Part
-from envs.sapien.reach_card import reach_card
 from envs.sapien.urdf import movable_joints, robot_links, without_visuals
 from envs.schema import ManigymError, SimulationError
 from envs.vulkan.probe import Rendering
 
-URDF = assets.path("arm6.urdf")
 TIP = Pose((0.0, 0.0, 0.085))
 # Whichever line this Python has runs the reaching task, under an id of no registry.
-_PROBES = {"SAPIEN3": "RoboTwin/beat_block_hammer-v0", "SAPIEN2": "DexArt/reach-v0"}
+_PROBES = {"SAPIEN3": "RoboTwin/beat_block_hammer-v0", "SAPIEN2": "DexArt/laptop-v0"}
 IDS = [f"{line}/reach-v0" for line, task in _PROBES.items() if installed(task)]
 each_line = pytest.mark.parametrize(
     "env_id", IDS or [pytest.param("", marks=pytest.mark.skip(reason="no SAPIEN in this Python"))]
@@ -34,8 +32,6 @@ each_line = pytest.mark.parametrize(
 
 
 def make(env_id, **options):
-    from envs.sapien.reach import ReachEnv
-
     return ReachEnv(reach_card(env_id.partition("/")[0]), **options)
 
 
@@ -106,6 +102,10 @@ def test_inverse_kinematics_reaches_and_keeps_the_limits():
 def test_euler_angles_round_trip():
     for angles in np.random.default_rng(1).uniform(-1.5, 1.5, (20, 3)):
         np.testing.assert_allclose(euler(Pose(quaternion=from_euler(*angles))), angles, atol=1e-12)
+    for roll, pitch in ((0.4, np.pi / 2), (-1.2, -np.pi / 2)):  # x upright: one of many
+        upright = from_euler(roll, pitch, 0.7)
+        same = from_euler(*euler(Pose(quaternion=upright)))
+        np.testing.assert_allclose(abs(upright @ same), 1.0, atol=1e-12)
     yaw = Pose(quaternion=from_euler(0.0, 0.0, np.pi / 2))
     np.testing.assert_allclose(yaw.apply((1, 0, 0)), (0, 1, 0), atol=1e-15)
     np.testing.assert_allclose((yaw @ yaw.inverse).rotation, np.eye(3), atol=1e-15)

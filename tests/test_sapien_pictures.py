@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from test_sapien import each_line, make, turn
 
+from envs.sapien.camera import CameraSpec
 from envs.sapien.geometry import Pose
 from envs.sapien.line import line
-from envs.sapien.scene import CameraSpec
 from envs.schema import flatten
 
 HEIGHT, WIDTH, FOVY = 120, 160, 60.0

@@ -12,11 +12,12 @@ import numpy as np
 
 from envs.robotwin import textures
 from envs.robotwin.stage import SURFACE, TABLE
+from envs.robotwin.tasks.cards import OVERVIEW
+from envs.sapien.camera import CameraSpec
 from envs.sapien.geometry import HERE, Pose, look_at
 from envs.sapien.parts import Colour, Part
-from envs.sapien.scene import CameraSpec, Scene
+from envs.sapien.scene import Scene
 
-OVERVIEW = "overview"
 _FOVY = 37.0  # degrees: upstream's "D435"
 _NEAR, _FAR = 0.1, 100.0
 _SIZE = (1.2, 0.7)  # metres of the table top along x and y

@@ -10,19 +10,31 @@ from typing import Any, Literal
 import numpy as np
 
 from envs.sapien.geometry import Pose
+from envs.sapien.parts import Surface
 
+_UNLIMITED = 3.402823e38  # N m, the lines' own default
 Motion = Literal["static", "kinematic", "dynamic"]
 
 
 @dataclass(frozen=True)
 class Contact:
-    """Two touching bodies of one physics step: ``impulse`` (3,) N s on the first, and where they
-    touch, ``points`` (K, 3) metres in the world."""
+    """Two touching bodies of one physics step, and where: ``impulses`` (K, 3) N s on the first, at
+    ``points`` (K, 3) metres in the world."""
 
     first: str
     second: str
-    impulse: np.ndarray
+    impulses: np.ndarray
     points: np.ndarray
+
+    @property
+    def impulse(self) -> np.ndarray:
+        """(3,) N s, of all points together."""
+        return self.impulses.sum(axis=0)
+
+    @property
+    def pressure(self) -> float:
+        """N s: the components of all impulses, summed without their signs."""
+        return float(np.abs(self.impulses).sum())
 
 
 class Body(ABC):
@@ -47,6 +59,15 @@ class Body(ABC):
     def velocity(self) -> np.ndarray:
         """float64 (6,) linear m/s and angular rad/s, in the world."""
 
+    def set_surface(self, surface: Surface, patch: tuple[float, float] | None = None) -> None:
+        """Friction and restitution of all its shapes; ``patch``: the radius of the patch that
+        resists turning, metres, and the least one."""
+        material = self._world.create_physical_material(*surface)
+        for shape in self.native.get_collision_shapes():
+            shape.set_physical_material(material)
+            if patch is not None:
+                shape.patch_radius, shape.min_patch_radius = patch
+
     @property
     @abstractmethod
     def picture_id(self) -> int:
@@ -59,6 +80,14 @@ class Body(ABC):
     @abstractmethod
     def float(self) -> None:
         """Let gravity not pull at this body. SAPIEN 3 only."""
+
+    @abstractmethod
+    def lock(self) -> None:
+        """Never move, but as a dynamic body does not. SAPIEN 2 only."""
+
+    @abstractmethod
+    def pass_through(self, bits: int) -> None:
+        """Not collide with bodies that share one of these (16) ``bits``."""
 
 
 class Articulation(ABC):
@@ -102,6 +131,10 @@ class Articulation(ABC):
         self.native.set_qvel(self._natively(qvel))
         self.set_drive_target(drive_target)
 
+    def set_qpos(self, qpos: np.ndarray) -> None:
+        """Put every joint at ``qpos`` (J,), rad or m."""
+        self.native.set_qpos(self._natively(qpos))
+
     def set_drive_target(self, target: np.ndarray) -> None:
         self._target = np.array(target, np.float64)
         for joint, value in zip(self._joints, self._target, strict=True):
@@ -115,21 +148,46 @@ class Articulation(ABC):
             joint.set_drive_target(float(target))
             joint.set_drive_velocity_target(float(velocity))
 
-    def set_drives(self, stiffness: float, damping: float) -> None:
-        """PD gains of every joint: N m/rad and N m s/rad (N/m and N s/m for sliding joints)."""
+    def drive_all(self, targets: np.ndarray, velocities: np.ndarray) -> None:
+        """Drive every joint to ``targets`` (J,), moving at ``velocities`` (J,)."""
+        self.drive(0, targets, velocities)
+
+    @abstractmethod
+    def set_root_pose(self, pose: Pose) -> None:
+        """Put the root somewhere, all links with it."""
+
+    def set_drives(
+        self,
+        stiffness: float,
+        damping: float,
+        limit: float = _UNLIMITED,
+        joints: slice = slice(None),
+    ) -> None:
+        """PD gains of joints, all by default: N m/rad and N m s/rad (N/m and N s/m for sliding
+        joints), with at most ``limit`` N m."""
+        for joint in self._joints[joints]:
+            joint.set_drive_property(stiffness, damping, limit)
+
+    def set_friction(self, coefficient: float) -> None:
+        """Friction of every joint, relative to its load."""
         for joint in self._joints:
-            joint.set_drive_property(stiffness, damping)
+            joint.set_friction(coefficient)
+
+    def set_limits(self, joint: str, low: float, high: float) -> None:
+        """The range of a joint, rad or m."""
+        native = self._joints[self.joint_names.index(joint)]
+        native.set_limits(np.array([[low, high]], np.float32))
 
     def stay_awake(self) -> None:
         """Never let a joint that moves slowly fall asleep short of its target."""
         self.native.set_sleep_threshold(0.0)
 
-    def compensate(self) -> None:
-        """Cancel gravity and Coriolis forces during the next physics step."""
-        self.native.set_qf(self._passive_force())
+    def compensate(self, coriolis: bool = True) -> None:
+        """Cancel gravity, and Coriolis forces too, during the next physics step."""
+        self.native.set_qf(self._passive_force(coriolis))
 
     @abstractmethod
-    def _passive_force(self) -> np.ndarray: ...
+    def _passive_force(self, coriolis: bool) -> np.ndarray: ...
 
     def _natively(self, values: np.ndarray) -> np.ndarray:
         native = np.empty(len(self._order), np.float32)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from envs.base import ManipEnv
-from envs.point_cloud import camera_points, farthest_points
+from envs.point_cloud import farthest_points
+from envs.sapien.camera import Camera, CameraSpec
 from envs.sapien.geometry import Pose
 from envs.sapien.line import Line, line
-from envs.sapien.scene import Camera, CameraSpec, Scene
+from envs.sapien.scene import Scene
 from envs.schema import ManigymError, SimulationError
 
 # SAPIEN's camera axes (forward, left, up) as columns of OpenGL's (right, up, backwards).
@@ -175,15 +176,13 @@ class SapienEnv(ManipEnv):
         return self.cameras, self.image_size
 
     def _camera_cloud(self, name: str, size: tuple[int, int]) -> np.ndarray:
-        """float64 (M, 6) world points of one camera; nothing where it sees no object."""
-        rgb, depth, objects = (
-            self._picture(kind, name, size) for kind in ("rgb", "depth", "segmentation")
-        )
-        spec = self.camera_specs[name]
+        """float64 (M, 6) world points of one camera; nothing where it sees nothing."""
+        taken, spec = self._taken_picture(name, size), self.camera_specs[name]
+        points = taken.points().reshape(-1, 3)
+        seen = points[:, 2] < 0
         pose = self.scene.camera_pose(spec)
-        axes = pose.rotation @ _OPENGL
-        cloud = camera_points(rgb, depth, spec.fovy, np.asarray(pose.position), axes)
-        return cloud[objects.ravel() >= 0]
+        world = points[seen] @ (pose.rotation @ _OPENGL).T + pose.position
+        return np.concatenate([world, taken.rgb().reshape(-1, 3)[seen] / 255.0], axis=1)
 
     def _crop(self, cloud: np.ndarray) -> np.ndarray:
         """Points (M, 6) in the world frame that belong to the workspace; all by default."""

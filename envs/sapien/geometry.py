@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Vector = Sequence[float] | np.ndarray
+_UPRIGHT = 1e-6  # sine of the angle to the vertical
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,16 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
 
 
 def euler(pose: Pose) -> tuple[float, float, float]:
-    """Roll, pitch and yaw in radians (fixed axes x, y, z, as in a URDF)."""
+    """Roll, pitch and yaw in radians (fixed axes x, y, z, as in a URDF).
+
+    With the x axis upright only roll minus yaw, or their sum, is determined: yaw is 0 there.
+    """
     r = pose.rotation
-    pitch = np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0]))
-    return (
-        float(np.arctan2(r[2, 1], r[2, 2])),
-        float(pitch),
-        float(np.arctan2(r[1, 0], r[0, 0])),
-    )
+    level = float(np.hypot(r[0, 0], r[1, 0]))
+    pitch = float(np.arctan2(-r[2, 0], level))
+    if level < _UPRIGHT:
+        return float(np.arctan2(-r[1, 2], r[1, 1])), pitch, 0.0
+    return float(np.arctan2(r[2, 1], r[2, 2])), pitch, float(np.arctan2(r[1, 0], r[0, 0]))
 
 
 def from_euler(roll: float, pitch: float, yaw: float) -> np.ndarray:

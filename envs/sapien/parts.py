@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import quoteattr
@@ -35,17 +35,28 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Stuff:
+    """What the links of a URDF are made of where it does not say: ``density`` kg/m3 of all,
+    ``densities`` of single ones, by name; ``surface`` of all. SAPIEN's own where not given."""
+
+    density: float | None = None
+    densities: Mapping[str, float] = field(default_factory=dict)
+    surface: Surface | None = None
+
+
+@dataclass(frozen=True)
 class Link:
     """A rigid part of an articulated object and the joint that holds it to its parent.
 
     ``origin``: the joint, and this link's frame, in the parent's frame. ``axis`` in this frame.
-    ``low`` and ``high``: rad or m. ``mass`` kg, ``inertia`` diagonal kg m2 about ``centre``.
+    ``low`` and ``high``: rad or m. ``mass`` kg, ``inertia`` diagonal kg m2 about ``centre``; a link
+    without a mass weighs what the density of its shapes makes.
     """
 
     name: str
     parts: tuple[Part, ...]
-    mass: float
-    inertia: tuple[float, float, float]
+    mass: float | None = None
+    inertia: tuple[float, float, float] = (0.0, 0.0, 0.0)
     centre: Vector = (0.0, 0.0, 0.0)
     parent: str | None = None
     joint: Literal["fixed", "revolute", "prismatic"] = "fixed"
@@ -59,7 +70,9 @@ def urdf(name: str, links: Sequence[Link]) -> str:
     """The URDF text of an articulated object, links named ``<name>/<link>``; no capsules."""
     lines = [f"<robot name={quoteattr(name)}>"]
     for link in links:
-        lines += [f"<link name={quoteattr(f'{name}/{link.name}')}>", _inertial(link)]
+        lines.append(f"<link name={quoteattr(f'{name}/{link.name}')}>")
+        if link.mass is not None:
+            lines.append(_inertial(link))
         for i, part in enumerate(link.parts):
             if part.visible:
                 lines.append(_element("visual", part, _material(f"{link.name}_{i}", part.colour)))

@@ -8,55 +8,17 @@ belongs to one episode: one that is set back is not bit for bit the scene that w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from envs.sapien.bodies import Articulation, Body, Contact, Motion
+from envs.sapien.camera import Camera, CameraSpec
 from envs.sapien.geometry import Pose, Vector
-from envs.sapien.parts import Colour, Part, Surface
+from envs.sapien.parts import Colour, Part, Stuff, Surface
 from envs.sapien.urdf import movable_joints, robot_links
-
-
-@dataclass(frozen=True)
-class CameraSpec:
-    """``fovy`` vertical degrees; ``pose`` in the world, or in the link ``mount``; metres."""
-
-    pose: Pose
-    fovy: float
-    mount: str | None = None
-    near: float = 0.01
-    far: float = 10.0
-
-
-class Camera(ABC):
-    """One camera at one size. :meth:`take` first, then read."""
-
-    def __init__(self, native: Any, far: float, world: Any) -> None:
-        self.native, self._far = native, far
-        self._world = world  # as in a body
-
-    def take(self) -> None:
-        self.native.take_picture()
-
-    @abstractmethod
-    def _read(self, name: str) -> np.ndarray: ...
-
-    def rgb(self) -> np.ndarray:
-        """uint8 (H, W, 3)."""
-        return (self._read("Color")[..., :3] * 255).clip(0, 255).astype(np.uint8)
-
-    def depth(self) -> np.ndarray:
-        """float32 (H, W), metres along the optical axis; ``far`` where nothing was hit."""
-        depth = -self._read("Position")[..., 2]
-        return np.where(depth > 0, depth, np.float32(self._far))
-
-    def picture_ids(self) -> np.ndarray:
-        """int64 (H, W), the line's own object numbers, 0 where nothing was hit."""
-        return self._read("Segmentation")[..., 1].astype(np.int64)
 
 
 class Scene(ABC):
@@ -129,7 +91,12 @@ class Scene(ABC):
         return body
 
     def load_urdf(
-        self, urdf: Path | str, pose: Pose, fixed: bool = True, scale: float = 1.0
+        self,
+        urdf: Path | str,
+        pose: Pose,
+        fixed: bool = True,
+        scale: float = 1.0,
+        stuff: Stuff | None = None,
     ) -> Articulation:
         """The articulation of a URDF file, or of a URDF's text, its root at ``pose``.
 
@@ -138,7 +105,7 @@ class Scene(ABC):
         loader = self.native.create_urdf_loader()
         loader.fix_root_link, loader.scale = fixed, scale
         loader.load_multiple_collisions_from_file = True
-        native = self._load(loader, urdf)
+        native = self._load(loader, urdf, stuff or Stuff())
         native.set_root_pose(self._pose(pose))
         found = {link.get_name(): link for link in native.get_links()}
         links = {name: self._body(name, found[name], "link") for name in robot_links(urdf)}
@@ -195,9 +162,20 @@ class Scene(ABC):
         """Let pictures see the present poses."""
         self.native.update_render()
 
+    def contacts(self, of: Container[str] | None = None) -> list[Contact]:
+        """The touching pairs of the last physics step; ``of``: only with bodies of these names."""
+        return [
+            Contact(
+                *pair,
+                np.array([point.impulse for point in contact.points]),
+                np.array([point.position for point in contact.points]),
+            )
+            for contact in self.native.get_contacts()
+            if contact.points and _concerns(pair := self._touching(contact), of)
+        ]
+
     @abstractmethod
-    def contacts(self) -> list[Contact]:
-        """The touching pairs of the last physics step."""
+    def _touching(self, contact: Any) -> tuple[str, str]: ...
 
     # ------------------------------------------------------- what the lines do differently
     @abstractmethod
@@ -213,7 +191,7 @@ class Scene(ABC):
     def _body(self, name: str, native: Any, motion: Motion | Literal["link"]) -> Body: ...
 
     @abstractmethod
-    def _load(self, loader: Any, urdf: Path | str) -> Any: ...
+    def _load(self, loader: Any, urdf: Path | str, stuff: Stuff) -> Any: ...
 
     @abstractmethod
     def _articulation(
@@ -231,6 +209,10 @@ class Scene(ABC):
 
     @abstractmethod
     def _camera(self, native: Any, far: float) -> Camera: ...
+
+
+def _concerns(pair: tuple[str, str], of: Container[str] | None) -> bool:
+    return of is None or pair[0] in of or pair[1] in of
 
 
 # Shapes whose builder calls have names of their own.

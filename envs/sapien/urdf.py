@@ -39,3 +39,12 @@ def without_visuals(urdf: Path | str) -> str:
 def root_of(urdf: Path | str) -> ElementTree.Element:
     """The file as a tree."""
     return ElementTree.fromstring(text(urdf))
+
+
+def child_link(urdf: Path | str, joint: str) -> str:
+    """Name of the link that a joint moves; raises ``KeyError`` without such a joint."""
+    for found in root_of(urdf).findall("joint"):
+        child = found.find("child")
+        if found.attrib["name"] == joint and child is not None:
+            return child.attrib["link"]
+    raise KeyError(f"no joint {joint!r}; it has: {', '.join(movable_joints(urdf))}")

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import sapien
 
-from envs.sapien.bodies import Articulation, Body, Contact, Motion
+from envs.sapien.bodies import Articulation, Body, Motion
+from envs.sapien.camera import Camera
 from envs.sapien.geometry import Pose
-from envs.sapien.parts import Colour
-from envs.sapien.scene import Camera, Scene
+from envs.sapien.parts import Colour, Stuff
+from envs.sapien.scene import Scene
 from envs.sapien.urdf import text, without_visuals
 
 LIT_SHADER = "default"
@@ -46,10 +47,21 @@ class Body3(Body):
     def float(self) -> None:
         self.native.set_disable_gravity(True)
 
+    def lock(self) -> None:
+        raise NotImplementedError("SAPIEN 3 locks no bodies; build them static")
+
+    def pass_through(self, bits: int) -> None:
+        for shape in self.native.get_collision_shapes():
+            first, second, _, last = shape.get_collision_groups()
+            shape.set_collision_groups([first, second, bits, last])
+
 
 class Articulation3(Articulation):
-    def _passive_force(self) -> np.ndarray:
-        return self.native.compute_passive_force(gravity=True, coriolis_and_centrifugal=True)
+    def set_root_pose(self, pose: Pose) -> None:
+        self.native.set_root_pose(sapien.Pose(pose.position, pose.quaternion))
+
+    def _passive_force(self, coriolis: bool) -> np.ndarray:
+        return self.native.compute_passive_force(gravity=True, coriolis_and_centrifugal=coriolis)
 
 
 class Camera3(Camera):
@@ -66,17 +78,9 @@ class Scene3(Scene):
             systems.append(sapien.render.RenderSystem())
         super().__init__(sapien.Scene(systems), timestep, visible)
 
-    def contacts(self) -> list[Contact]:
-        return [
-            Contact(
-                contact.bodies[0].entity.name,
-                contact.bodies[1].entity.name,
-                np.sum([point.impulse for point in contact.points], axis=0),
-                np.array([point.position for point in contact.points]),
-            )
-            for contact in self.native.get_contacts()
-            if contact.points
-        ]
+    def _touching(self, contact: Any) -> tuple[str, str]:
+        first, second = contact.bodies
+        return first.entity.name, second.entity.name
 
     def _pose(self, pose: Pose) -> sapien.Pose:
         return sapien.Pose(pose.position, pose.quaternion)
@@ -98,7 +102,13 @@ class Scene3(Scene):
             native = native.find_component_by_type(sapien.physx.PhysxRigidBaseComponent)
         return Body3(name, native, motion, self.native)
 
-    def _load(self, loader: Any, urdf: Path | str) -> Any:
+    def _load(self, loader: Any, urdf: Path | str, stuff: Stuff) -> Any:
+        if stuff.density:
+            loader.set_density(stuff.density)
+        for link, density in stuff.densities.items():
+            loader.set_link_density(link, density)
+        if stuff.surface:
+            loader.set_material(*stuff.surface)
         if self.visible and isinstance(urdf, Path):
             return loader.load(str(urdf))
         with tempfile.TemporaryDirectory() as folder:

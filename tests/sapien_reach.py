@@ -1,20 +1,91 @@
-"""The smallest real task: an arm brings its gripper to a target above a table."""
+"""The smallest real task in both SAPIEN lines: an arm brings its gripper to a target."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-import assets
 from envs.base import Expert
+from envs.sapien.camera import CameraSpec
 from envs.sapien.env import SapienEnv
 from envs.sapien.geometry import Pose, look_at
 from envs.sapien.kinematics import Chain
-from envs.sapien.reach_card import ARM_STEP, OPENING, REACH_RADIUS
-from envs.sapien.scene import CameraSpec, Scene
+from envs.sapien.scene import Scene
+from envs.schema import ActionGroup, ActionSpec, Protocol, SuccessRule, TaskCard, VectorGroup
 
-_URDF = "arm6.urdf"
+REACH_RADIUS = 0.025  # metres
+ARM_STEP = 0.05  # radians per control step: 1.25 rad/s
+OPENING = 0.08  # metres between the fingers
+_JOINTS = ("waist", "shoulder_pitch", "elbow", "forearm_turn", "wrist_pitch", "hand_turn")
+_ACTION = ActionSpec(
+    (
+        ActionGroup(
+            name="arm",
+            mode="joint_delta",
+            labels=_JOINTS,
+            low=(-ARM_STEP,) * 6,
+            high=(ARM_STEP,) * 6,
+            unit="rad per control step, added to what the joints are driven to",
+            native="physical",
+        ),
+        ActionGroup(
+            name="gripper",
+            mode="gripper_opening",
+            labels=("opening",),
+            low=(0.0,),
+            high=(OPENING,),
+            unit="m",
+            native="physical",
+        ),
+    )
+)
+_PROPRIO = (
+    VectorGroup("arm_position", 6, "rad", ", ".join(_JOINTS)),
+    VectorGroup("finger_position", 2, "m", "left, right"),
+    VectorGroup("arm_velocity", 6, "rad/s"),
+    VectorGroup("finger_velocity", 2, "m/s"),
+    VectorGroup("tip", 3, "m", "point between the fingers"),
+)
+
+
+def reach_card(simulator: str) -> TaskCard:
+    """The card of ``<simulator>/reach-v0``."""
+    return TaskCard(
+        id=f"{simulator}/reach-v0",
+        simulator=simulator,
+        description="A six-joint arm brings its gripper to a target above a table.",
+        packages=("sapien",),
+        action=_ACTION,
+        proprio=_PROPRIO,
+        state=(VectorGroup("target", 3, "m", "x, y, z"),),
+        cameras=("front", "wrist"),
+        protocols=(
+            Protocol(
+                name="default",
+                horizon=100,
+                control_hz=25.0,
+                success=SuccessRule(f"gripper within {REACH_RADIUS} m of the target", "Manigym"),
+                description="Ends when the target is reached.",
+            ),
+        ),
+        instructions=("move the gripper to the red ball",),
+        modalities=(
+            "proprio",
+            "state",
+            "rgb",
+            "depth",
+            "segmentation",
+            "point_cloud",
+            "instruction",
+            "expert",
+        ),
+        expert="inverse kinematics, straight in joint space",
+    )
+
+
+URDF = Path(__file__).with_name("arm6.urdf")
 _TIP = (0.0, 0.0, 0.085)  # metres in the hand, between the fingers
 _HOME = np.array([0.0, -0.3, 1.5, 0.0, 1.2, 0.0])  # radians: well above every target
 _SUBSTEPS = 10
@@ -60,7 +131,7 @@ class ReachEnv(SapienEnv):
         self.target = scene.add_sphere(
             "target", REACH_RADIUS, Pose(target), (0.90, 0.15, 0.20), "kinematic", collides=False
         )
-        self.robot = scene.load_urdf(assets.path(_URDF), self.base_pose)
+        self.robot = scene.load_urdf(URDF, self.base_pose)
         self.robot.set_drives(*_GAINS)
         pose = np.concatenate([start, np.full(2, OPENING / 4)])
         self.robot.set_state(pose, np.zeros(8), pose)
@@ -116,4 +187,4 @@ class ReachExpert:
         return np.append(delta.clip(-1.0, 1.0), 0.0).astype(np.float32)
 
 
-_CHAIN = Chain.read(assets.path(_URDF), "hand", Pose(_TIP))
+_CHAIN = Chain.read(URDF, "hand", Pose(_TIP))

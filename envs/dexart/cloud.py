@@ -1,0 +1,67 @@
+"""Point clouds as DexArt's policies see them, and where the robot knows its hand to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from envs.dexart.robot import FINGERS
+from envs.dexart.things import vertices
+from envs.point_cloud import farthest_points
+from envs.sapien.bodies import Body
+from envs.sapien.geometry import Pose
+
+NOISE = 0.005  # standard deviation of the factor that every point is moved by
+SIZES = {"maniflow": (84, 84), "upstream": (64, 64)}
+_MOST = 4096  # points that ManiFlow draws before it takes the farthest ones
+# Links of which the robot's own points are taken, upstream's order.
+_ROWS = ((0, "_tip"), (1, ""), (2, ""))
+KNOWN_LINKS = tuple(FINGERS[f][row] for row, _ in _ROWS for f in FINGERS)
+_PER_LINK = 8
+_HAND = (0.0, 0.0, 1.0, 0.0)  # handle, rest of the object, hand, arm
+
+
+def crop(cloud: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The points (M, 6) strictly between two corners."""
+    xyz = cloud[:, :3]
+    return cloud[((xyz > low) & (xyz < high)).all(axis=1)]
+
+
+def sample(cloud: np.ndarray, count: int, way: str, rng: np.random.Generator) -> np.ndarray:
+    """float64 (count, C) of a cropped cloud (M, C), each point moved by its own factor.
+
+    ``upstream``: any ``count`` points. ``maniflow``: the farthest ones of any 4096. Fewer are
+    filled up with the first.
+    """
+    if not len(cloud):
+        return np.zeros((count, cloud.shape[1]))
+    drawn = cloud[rng.permutation(len(cloud))[: count if way == "upstream" else _MOST]]
+    drawn[:, :3] *= 1 + NOISE * rng.standard_normal((len(drawn), 1))
+    if len(drawn) < count:
+        return np.concatenate([drawn, np.repeat(drawn[:1], count - len(drawn), axis=0)])
+    return farthest_points(drawn, count) if way == "maniflow" else drawn
+
+
+class KnownHand:
+    """Points on the hand's links, from the joint angles alone ("imagined" in the paper)."""
+
+    def __init__(self, links: Mapping[str, Body]) -> None:
+        self._links = [links[name] for name in KNOWN_LINKS]
+        self._points = [_spread(vertices(link)) for link in self._links]
+
+    def points(self, base: Pose) -> np.ndarray:
+        """float32 (96, 7): xyz metres in the frame ``base``, then four zeros but for a 1 that says
+        hand (the others: handle, rest of the object, arm)."""
+        frame = base.inverse
+        placed = []
+        for link, points in zip(self._links, self._points, strict=True):
+            pose = frame @ link.pose
+            placed.append(points @ pose.rotation.T + pose.position)
+        xyz = np.concatenate(placed)
+        return np.concatenate([xyz, np.tile(_HAND, (len(xyz), 1))], axis=1).astype(np.float32)
+
+
+def _spread(corners: np.ndarray) -> np.ndarray:
+    """float64 (8, 3) points on a link: upstream draws them from the surface of its mesh."""
+    return farthest_points(corners, _PER_LINK)

@@ -1,0 +1,1 @@
+"""Scripted experts with privileged access: one generator of commands per task."""

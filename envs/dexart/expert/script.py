@@ -1,0 +1,39 @@
+"""The expert of an episode: a script's commands, one after the other, as actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from envs.dexart.expert.bucket import bucket
+from envs.dexart.expert.faucet import faucet
+from envs.dexart.expert.laptop import laptop
+from envs.dexart.expert.servo import Command, Servo
+from envs.dexart.expert.toilet import toilet
+from envs.dexart.robot import Robot
+from envs.dexart.things import Thing
+
+# A script sees the robot and the object as they are at every step.
+Script = Callable[[Robot, Thing], Iterator[Command]]
+SCRIPTS: Mapping[str, Script] = {
+    "faucet": faucet,
+    "bucket": bucket,
+    "laptop": laptop,
+    "toilet": toilet,
+}
+
+
+class ScriptedExpert:
+    """Follows a script; after its last command it keeps to that one."""
+
+    def __init__(self, task: str, robot: Robot, thing: Thing) -> None:
+        self._servo = Servo(robot)
+        self._commands = SCRIPTS[task](robot, thing)
+        self._last: Command | None = None
+
+    def act(self) -> np.ndarray:
+        """float32 (22,) for the present state."""
+        self._last = next(self._commands, self._last)
+        assert self._last is not None, "a script has at least one command"
+        return self._servo.action(self._last)
