@@ -48,17 +48,16 @@ class KnownHand:
 
     def __init__(self, links: Mapping[str, Body]) -> None:
         self._links = [links[name] for name in KNOWN_LINKS]
-        self._points = [_spread(vertices(link)) for link in self._links]
+        self._points = np.array([_spread(vertices(link)) for link in self._links])
 
     def points(self, base: Pose) -> np.ndarray:
         """float32 (96, 7): xyz metres in the frame ``base``, then four zeros but for a 1 that says
         hand (the others: handle, rest of the object, arm)."""
-        frame = base.inverse
-        placed = []
-        for link, points in zip(self._links, self._points, strict=True):
-            pose = frame @ link.pose
-            placed.append(points @ pose.rotation.T + pose.position)
-        xyz = np.concatenate(placed)
+        poses = [link.pose for link in self._links]
+        turns = np.array([pose.rotation for pose in poses])
+        world = self._points @ turns.transpose(0, 2, 1)
+        world += np.array([pose.position for pose in poses])[:, None]
+        xyz = (world.reshape(-1, 3) - base.position) @ base.rotation
         return np.concatenate([xyz, np.tile(_HAND, (len(xyz), 1))], axis=1).astype(np.float32)
 
 

@@ -88,11 +88,13 @@ class DexArtEnv(SapienEnv):
         drawn = int(stream.integers(len(self._library)))
         chosen = self._library[drawn if self.instance is None else self.instance]
         noise = stream.random(4) if self.randomize else np.array([0.0, 0.0, 0.0, 0.5])
-        world.furnish(scene)
-        self.thing = Thing(scene, self.card.task, chosen, self.setting)
+        theirs = self.asset_folder is not None  # then every bit is to be upstream's
+        self._beside = None if theirs else self._line.scene(self.timestep, False)
+        world.furnish(scene, solid=theirs)
         world.stand(scene, self.setting)
-        self.robot = Robot(scene, self._urdf)
+        self.robot = Robot(scene, self._urdf, self._beside)
         self.robot.stand(self.base_pose)
+        self.thing = Thing(scene, self.card.task, chosen, self.setting)
         self.thing.start(self._root(chosen, noise))
         world.light(scene)
         self._touch = Touch(self.thing, self.robot)
@@ -101,7 +103,7 @@ class DexArtEnv(SapienEnv):
 
     def _root(self, chosen: Instance, noise: np.ndarray) -> Pose:
         """Where the object stands, for numbers (4,) in [0, 1): shift along x, y, z, and turn."""
-        place = np.asarray(self.base_pose.position) + chosen.place
+        place = np.asarray(self.base_pose.position, np.float32) + np.asarray(chosen.place)
         yaw = self.setting.yaw + (2 * noise[3] - 1) * self.setting.turn
         turned = (np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2))
         return Pose(place + noise[:3] * self.setting.shift, turned)

@@ -1,8 +1,8 @@
 """How the arm's joints move the hand: the Jacobian of a kinematic copy of the arm.
 
-As upstream (``dexart/utils/kinematics_helper.py``) the copy hangs ten metres below the scene and is
-simulated with it. Its numbers are the centre of mass's, in 32 bits; a Jacobian computed otherwise,
-or a copy in another scene, makes other trajectories as soon as something touches.
+As upstream's (``dexart/utils/kinematics_helper.py``): its numbers are the centre of mass's, in 32
+bits. Upstream lets the copy hang ten metres below the table and simulates it with the scene; in a
+scene of its own it costs nothing, and trajectories are others as soon as something touches.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from envs.sapien.bodies import Articulation
+from envs.sapien.scene import Scene
 
 _BELOW = [0.0, 0.0, -10.0]  # metres
 _DAMPING = 0.05**2  # of the least squares
@@ -20,8 +21,9 @@ _DAMPING = 0.05**2  # of the least squares
 class ArmCopy:
     """The joints of a robot up to ``last``, without shapes, in the same scene."""
 
-    def __init__(self, scene: Any, robot: Articulation, last: str) -> None:
-        self._arm = _copy(scene, robot, last)
+    def __init__(self, scene: Scene, robot: Articulation, last: str) -> None:
+        self._scene = scene  # without it the copy is freed memory
+        self._arm = _copy(scene.native, robot, last)
 
     def jacobian(self, qpos: np.ndarray) -> np.ndarray:
         """float32 (6, J): velocity m/s and angular velocity rad/s of the last link in the world,

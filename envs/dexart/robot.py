@@ -42,10 +42,14 @@ URDF = assets.path("dexart/xarm6_allegro.urdf")
 
 
 class Robot:
-    """The robot of one episode; ``urdf`` is ours or upstream's, with the same names."""
+    """The robot of one episode; ``urdf`` is ours or upstream's, with the same names. Its kinematic
+    copy is simulated with it, or hangs in a scene ``beside`` that is not."""
 
-    def __init__(self, scene: Scene, urdf: Path = URDF) -> None:
-        self.body = scene.load_urdf(urdf, Pose((0.0, 0.0, -5.0)))
+    def __init__(self, scene: Scene, urdf: Path = URDF, beside: Scene | None = None) -> None:
+        self.body = scene.load_urdf(urdf, Pose((0.0, 0.0, -5.0)), pieces=False)
+        self._copy = ArmCopy(
+            scene if beside is None else beside, self.body, self.body.joint_names[ARM_JOINTS - 1]
+        )
         self.links = self.body.links
         self.body.set_drives(*_ARM_GAINS, joints=slice(ARM_JOINTS))
         self.body.set_drives(*_HAND_GAINS, joints=slice(ARM_JOINTS, None))
@@ -53,7 +57,6 @@ class Robot:
             link.set_surface(_SURFACE, _PATCH)
             if name in _LOOSE:
                 link.pass_through(_LOOSE_BITS)
-        self._copy = ArmCopy(scene.native, self.body, self.body.joint_names[ARM_JOINTS - 1])
         self.limits = self.body.native.get_qlimits()
         self.cartesian_error = 0.0
 
@@ -80,12 +83,13 @@ class Robot:
         """Follow an action (22,) in [-1, 1] for one control step, yielding before every physics
         step: 0-5 are the velocity (m/s) and angular velocity (rad/s) of the wrist in the world,
         6-21 where the finger joints go, -1 and 1 being their limits."""
-        twist, hand = np.asarray(action[:ARM_JOINTS], np.float64), action[ARM_JOINTS:]
+        share = (np.asarray(action, np.float32) + 1) / 2  # in 32 bits, as upstream
+        twist = share[:ARM_JOINTS].astype(np.float64) * 2 - 1
         started = self.links[WRIST].pose.position
         qpos = self.body.native.get_qpos()[:ARM_JOINTS]
         rates = self._copy.rates(qpos, twist).clip(-_FASTEST, _FASTEST)
         low, high = self.limits[ARM_JOINTS:].T
-        fingers = (np.asarray(hand, np.float64) + 1) / 2 * (high - low) + low
+        fingers = share[ARM_JOINTS:] * (high - low) + low
         self.body.drive_all(
             np.concatenate([rates * _PERIOD + qpos, fingers]),
             np.concatenate([rates, np.zeros(HAND_JOINTS)]),

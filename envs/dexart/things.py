@@ -38,7 +38,7 @@ class Thing:
             )
         self.box = np.stack([corners.min(0), corners.max(0)])
         self._turn_to(instance.open if task in ("laptop", "bucket") else 0.0)
-        self.point = _handle_point(task, corners, self.handle.pose)
+        self.point = _handle_point(task, self.handle, corners)
 
     def _prepare(self) -> None:
         self.articulation.set_friction(self._setting.friction)
@@ -59,7 +59,8 @@ class Thing:
         self.articulation.set_qpos(qpos)
 
     def start(self, root: Pose) -> None:
-        """Stand at ``root``, closed but for the ajar angle of the task."""
+        """Stand at ``root``, which is kept, closed but for the ajar angle of the task."""
+        self.root = root
         self.articulation.set_root_pose(root)
         self._turn_to(self.instance.closed + self._setting.ajar)
 
@@ -112,15 +113,20 @@ _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1
 _OUTERMOST = np.concatenate([np.eye(3), -np.eye(3), _CORNERS / np.sqrt(3)])
 
 
-def _handle_point(task: str, corners: np.ndarray, pose: Pose) -> np.ndarray:
-    """float64 (3,) in the link, while the object stands upright at the origin.
+def _handle_point(task: str, link: Body, corners: np.ndarray) -> np.ndarray:
+    """float64 (3,) in the link, for the object upright at the origin.
 
-    The faucet's is the link's origin; the toilet's the outermost corner along x; laptop and
-    bucket have the highest one; y is the mean of all corners.
+    The faucet's is the link's origin; laptop and bucket have the highest corner, the toilet the
+    outermost one along x of the link itself (upstream asks before SAPIEN has placed its links); y
+    is the mean of all corners. SAPIEN's own 32-bit poses decide between corners of the same height.
     """
     if task == "faucet":
         return np.zeros(3)
-    world = corners @ pose.rotation.T + pose.position
-    point = world[int(world[:, 0 if task == "toilet" else 2].argmax())].copy()
-    point[1] = world[:, 1].mean()
-    return pose.inverse.apply(point)
+    if task == "toilet":
+        x, _, z = corners[int(corners[:, 0].argmax())]
+        return np.array([x, corners[:, 1].mean(), z])
+    pose = link.native.get_pose()
+    kind = type(pose)
+    world = np.array([pose.transform(kind(corner)).p for corner in corners], np.float64)
+    x, _, z = world[int(world[:, 2].argmax())]
+    return pose.inv().transform(kind([x, world[:, 1].mean(), z])).p.astype(np.float64)

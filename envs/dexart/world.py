@@ -1,7 +1,8 @@
 """Table, room, lights and camera, built in upstream's order.
 
-The room's walls are only a background. They stay because PhysX solves them in one island with what
-stands on the table: without them an episode is, from the first touch on, not upstream's any more.
+PhysX solves upstream's walls in one island with what stands on the table: without them, an episode
+is not upstream's any more from the first touch on. With objects that upstream does not have there
+is nothing to be equal to, and the walls are only seen.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _LIGHTS = (
 )
 
 
-def furnish(scene: Scene) -> None:
-    """Table and room; the lights are added last, with :func:`light`."""
+def furnish(scene: Scene, solid: bool) -> None:
+    """Table and room, whose walls are ``solid`` or only seen; the lights are added last, with
+    :func:`light`."""
     half = _TOP[2]
     leg = (0.025, 0.025, _HEIGHT / 2 - half)
     parts = [Part("box", _TOP, Pose((0.0, 0.0, -half)), _WOOD)]
@@ -50,9 +52,12 @@ def furnish(scene: Scene) -> None:
     for i, position in enumerate(walls):
         half_size = [_WIDE] * 3
         half_size[(0, 0, 1, 1, 2)[i]] = _WALL
-        wall = Part("box", tuple(half_size), visible=False)
         plaster = Part("box", tuple(s - _GAP for s in half_size), colour=_PLASTER, collides=False)
-        scene.add_body(f"wall{i + 1}", [wall, plaster], Pose(position), "dynamic").lock()
+        if solid:
+            wall = Part("box", tuple(half_size), visible=False)
+            scene.add_body(f"wall{i + 1}", [wall, plaster], Pose(position), "dynamic").lock()
+        elif scene.visible:
+            scene.add_body(f"wall{i + 1}", [plaster], Pose(position), "static")
 
 
 def stand(scene: Scene, setting: Setting) -> None:

@@ -97,14 +97,16 @@ class Scene(ABC):
         fixed: bool = True,
         scale: float = 1.0,
         stuff: Stuff | None = None,
+        pieces: bool = True,
     ) -> Articulation:
         """The articulation of a URDF file, or of a URDF's text, its root at ``pose``.
 
-        ``fixed=False`` lets the root fall and be carried; ``scale`` of all its lengths.
+        ``fixed=False`` lets the root fall and be carried; ``scale`` of all its lengths; ``pieces``:
+        whether every piece of a mesh collides as a convex hull of its own.
         """
         loader = self.native.create_urdf_loader()
         loader.fix_root_link, loader.scale = fixed, scale
-        loader.load_multiple_collisions_from_file = True
+        loader.load_multiple_collisions_from_file = pieces
         native = self._load(loader, urdf, stuff or Stuff())
         native.set_root_pose(self._pose(pose))
         found = {link.get_name(): link for link in native.get_links()}

@@ -140,11 +140,13 @@ def test_opening_goes_up_or_about_as_it_should(task):
         assert shut[:, 2].max() + SETTINGS[task].base + instance.place[2] > 0.05
 
 
-def test_a_lid_leans_back_at_zero_so_that_its_free_edge_is_farthest_along_x():
+def test_a_lids_free_edge_is_where_x_is_largest_in_its_own_frame():
     for instance in of("toilet"):
-        points = corners(instance, "toilet/lid")
-        world = points @ turned(instance, 0).rotation.T
-        assert points[world[:, 0].argmax(), 0] < 0.88 * points[:, 0].min()
+        points = corners(instance, "toilet/lid")  # from the hinge, which is the origin
+        assert points[:, 0].max() > 0.9 * np.linalg.norm(points, axis=1).max()
+        assert points[:, 0].min() > -0.3 * points[:, 0].max()
+        shut = points @ turned(instance, instance.closed).rotation.T
+        assert shut[points[:, 0].argmax(), 0] < 0.9 * shut[:, 0].min()  # at the front, root's -x
 
 
 def test_a_lid_clears_the_toilet_behind_it():
@@ -172,4 +174,4 @@ def test_a_bail_clears_the_wall_and_has_room_for_fingers():
                 out = max(-(x - p.position) @ p.rotation[:, 1] - h[1] for p, h in walls)
                 assert x[2] > top or out > 0.0, (instance.name, angle)
         grip = turned(instance, instance.open).apply((0.0, 0.0, points[:, 2].max()))
-        assert 0.05 < grip[2] - 0.02 - top < 0.13, instance.name
+        assert 0.05 < grip[2] - 0.02 - top < 0.16, instance.name

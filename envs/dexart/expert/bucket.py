@@ -1,7 +1,8 @@
-"""How the expert does the bucket: it hooks its fingers under the bail, swings it up, and rises.
+"""How the expert does the bucket: it hooks its fingers under the bail, closes them, and rises.
 
 The bail lies on the robot's side of the bucket. The palm faces forward and down, so that the arm
-stays above, and the fingers curl under the bail from the robot's side.
+stays above; the fingers come from the robot's side and curl up behind the bar. The hand rises over
+the hinge, and the bucket swings under it.
 """
 
 from __future__ import annotations
@@ -10,50 +11,70 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from envs.dexart.expert.postures import missing
 from envs.dexart.expert.servo import Command
 from envs.dexart.robot import Robot
 from envs.dexart.things import Thing, vertices
 from envs.sapien.geometry import Pose
 
-_TILT = -np.pi / 3  # of the palm's normal, from straight forward
-# Metres in the palm: where the bail's bar should be, at first and in the closed hand.
-_TIPS, _HOOK = np.array([0.080, 0.0, -0.031]), np.array([0.034, 0.0, 0.036])
-_FRONT = np.array([-0.04, 0.0, -0.025])  # metres in the world: before it goes under the bar
-_SCOOP, _FIST = (0.0, 1.45, 0.65, 0.5), (0.0, 1.45, 1.5, 1.2)  # radians of a finger
-_AWAY, _THUMB = (0.263, 0.0, 0.0, 0.0), (0.9, 0.0, 0.6, 0.6)
+_TILT = -1.0946  # radians, of the palm's normal from straight forward
 _BAR = 0.015  # metres: corners so near to the farthest belong to the bar
-_BACK = 0.0  # metres that the tips stay out of the way of the rim at first
-_LEAD = 0.35  # radians that the hand is ahead of the bail while it swings it up
-# Radians that the bail has swung: from when to when the hand moves in, when the fingers close,
-# when the bucket is lifted.
-_IN, _CLOSE, _UP = (0.3, 0.8), 0.6, 1.3
+_HOOK = np.array([0.0298, 0.0, -0.0026])  # metres in the palm: where the bar should be
+# Metres in the world from there: where the hand comes in, and where it closes.
+_ENTRY, _LIFT = np.array([-0.0722, 0.0, -0.0267]), np.array([0.0, 0.0, 0.0065])
+# Off the bar, how near the hand must come, within how many control steps.
+_WAY = ((_ENTRY, 0.03, 40), (np.zeros(3), 0.015, 7))
+_SCOOP, _FIST = (0.0, 1.115, 0.745, 0.534), (0.0, 1.6, 1.65, 1.6)  # radians of a finger
+_AWAY, _THUMB = (0.263, 0.0, 0.0, 0.0), (0.9, 0.0, 0.6, 0.6)
+_GRIP = 9  # control steps that the hand closes before it rises
+# Metres: in a control step, ahead of the hand, in all; how far it goes forward on the way.
+_RISE, _AHEAD, _HIGH, _FORWARD = 0.0252, 0.05, 0.45, 0.07
+_LOST = 0.07  # metres from there at which the bar has slipped out
 _FAST = 1.7  # m/s and rad/s
-_SWING = 1.7  # while it swings
 
 
 def bucket(robot: Robot, thing: Thing) -> Iterator[Command]:
-    """Scoop, swing, close, rise."""
-    turn = _orientation()
-    open_hand, fist = _hand(_SCOOP, _AWAY), _hand(_FIST, _THUMB)
-    tips = _TIPS + turn.T @ (_BACK, 0.0, 0.0)
-    middle = _middle(thing)
-    for offset, near in ((_FRONT, 0.02), (np.zeros(3), 0.012)):
-        while True:
-            bar = thing.handle.pose.apply(middle)
-            palm = _holding(bar + offset, turn, tips)
-            if _missing(robot, palm) < near:
+    """Under the bar, close, rise; again if the bar slipped out."""
+    bar, turn = _middle(thing), _orientation()
+    while True:
+        yield from _take(robot, thing, bar, turn)
+        start = np.asarray(robot.palm.pose.position)
+        for rise in np.minimum(np.arange(1, 250) * _RISE, _HIGH):
+            held = robot.palm.pose.apply(_HOOK) - thing.handle.pose.apply(bar)
+            if np.linalg.norm(held) > _LOST:
                 break
-            yield Command(palm, open_hand, _FAST)
-    start = thing.angle
-    while abs(thing.angle - start) < _UP:
-        swung = abs(thing.angle - start)
-        fingers = fist if swung > _CLOSE else open_hand
-        bar = thing.handle.pose.apply(middle)
-        hook = tips + float(np.interp(swung, _IN, (0.0, 1.0))) * (_HOOK - tips)
-        yield Command(_holding(_ahead(thing, bar, _LEAD), turn, hook), fingers, _SWING)
-    bar = thing.handle.pose.apply(middle)
-    for rise in np.minimum(np.arange(1, 100) * 0.03, 0.4):
-        yield Command(_holding(bar + (0, 0, rise + 0.1), turn, _HOOK), fist, _FAST)
+            over = (min(rise, _FORWARD), 0.0, rise + _AHEAD)
+            yield Command(Pose.of(start + over, turn), _hand(_FIST, _THUMB), _FAST)
+
+
+def _take(robot: Robot, thing: Thing, bar: np.ndarray, turn: np.ndarray) -> Iterator[Command]:
+    """Reach under the bar, ``bar`` (3,) in the bail, and close the hand."""
+    for offset, near, patience in _WAY:
+        for _ in range(patience):
+            palm = _holding(thing.handle.pose.apply(bar) + offset, turn)
+            if missing(robot, palm) < near:
+                break
+            yield Command(palm, _hand(_SCOOP, _AWAY), _FAST)
+    for _ in range(_GRIP):
+        palm = _holding(thing.handle.pose.apply(bar) + _LIFT, turn)
+        yield Command(palm, _hand(_FIST, _THUMB), _FAST)
+
+
+def _middle(thing: Thing) -> np.ndarray:
+    """float64 (3,) in the bail: the middle of the bar that is farthest from the hinge. As thick as
+    the bar is across, so deep it is taken to be."""
+    place, hinge = thing.handle.pose, thing.hinge
+    axis = hinge.rotation[:, 0]
+    arm = thing.handle_point - hinge.position
+    out = arm - (arm @ axis) * axis
+    out /= np.linalg.norm(out)
+    axes = np.stack([axis, out, np.cross(axis, out)])
+    corners = vertices(thing.handle) @ place.rotation.T + place.position - hinge.position
+    _, far, across = axes @ corners.T
+    held = across[far > far.max() - _BAR]
+    low, high = held.min(), held.max()
+    centre = np.array([arm @ axis, far.max() - (high - low) / 2, (low + high) / 2])
+    return place.inverse.apply(hinge.position + centre @ axes)
 
 
 def _orientation() -> np.ndarray:
@@ -63,42 +84,9 @@ def _orientation() -> np.ndarray:
     return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
 
 
-def _holding(bar: np.ndarray, turn: np.ndarray, hook: np.ndarray) -> Pose:
-    """The palm whose point ``hook`` (3,) is at ``bar`` (3,)."""
-    return Pose.of(bar - turn @ hook, turn)
-
-
-def _middle(thing: Thing) -> np.ndarray:
-    """float64 (3,) in the bail: the middle of the bar that is farthest from the hinge. As thick as
-    it is across, so deep is it taken to be."""
-    place, hinge = thing.handle.pose, thing.hinge
-    axis = hinge.rotation[:, 0]
-    arm = thing.handle_point - hinge.position
-    out = arm - (arm @ axis) * axis
-    out /= np.linalg.norm(out)
-    corners = vertices(thing.handle) @ place.rotation.T + place.position - hinge.position
-    far = corners @ out
-    across = (corners @ np.cross(axis, out))[far > far.max() - _BAR]
-    low, high = across.min(), across.max()
-    depth = far.max() - (high - low) / 2
-    middle = (arm @ axis) * axis + depth * out + (low + high) / 2 * np.cross(axis, out)
-    return place.inverse.apply(hinge.position + middle)
-
-
-def _ahead(thing: Thing, bar: np.ndarray, angle: float) -> np.ndarray:
-    """float64 (3,) where the bar is once it has swung ``angle`` radians more."""
-    hinge = thing.hinge
-    arm = bar - hinge.position
-    side = np.array([0.0, 1.0, 0.0])
-    return np.asarray(hinge.position) + np.cos(angle) * arm + np.sin(angle) * np.cross(side, arm)
-
-
-def _missing(robot: Robot, palm: Pose) -> float:
-    """Metres, and a tenth of the radians, that the palm is away."""
-    there = robot.palm.pose
-    turn = np.trace(palm.rotation.T @ there.rotation)
-    angle = float(np.arccos(np.clip((turn - 1) / 2, -1.0, 1.0)))
-    return float(np.linalg.norm(np.asarray(palm.position) - there.position)) + 0.1 * angle
+def _holding(bar: np.ndarray, turn: np.ndarray) -> Pose:
+    """The palm that has the bar (3,) where its hook is."""
+    return Pose.of(bar - turn @ _HOOK, turn)
 
 
 def _hand(finger: tuple[float, ...], thumb: tuple[float, ...]) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.dexart.expert.postures import missing
 from envs.dexart.expert.servo import Command
 from envs.dexart.robot import ARM_JOINTS, PALM, URDF, Robot
 from envs.dexart.things import Thing, vertices
@@ -30,7 +31,7 @@ _PRESS = 0.004  # metres that the fingers press into the lid
 _LEAD = 0.3  # radians that the hand is ahead of the lid
 # Radians that the hand turns in a control step, but less so near the end, which is when so much is
 # left; how far beyond where the lid is open it aims.
-_PACE, _CRAWL, _SOON, _BEYOND = 0.09, 0.03, 0.25, 0.15
+_PACE, _CRAWL, _SOON, _BEYOND = 0.09, 0.03, 0.25, 0.3
 _LAG = 7.5  # control steps that a finger is behind what it is told: damping over stiffness
 _BENDING = np.array([0.0, 1.0, 0.0, 0.0] * 3 + [0.0] * 4)
 _LOOSE = 0.1  # radians that the fingers bend less than the lid is turned
@@ -89,7 +90,7 @@ def toilet(robot: Robot, thing: Thing) -> Iterator[Command]:
         for _ in range(_PATIENCE):
             palm, fingers = _pose(Lid.of(thing, thick), side, 0.0, out, -_ROOM)
             palm = Pose(palm.position + above * _UP, palm.quaternion)
-            if _missing(robot, palm) < near:
+            if missing(robot, palm) < near:
                 break
             yield Command(palm, fingers, _FAST)
     yield from _swing(thing, thick, side)
@@ -106,9 +107,7 @@ def _swing(thing: Thing, thick: float, side: float) -> Iterator[Command]:
         yield Command(palm, fingers + (1 - np.sin(abs(side))) * pace * _LAG * _BENDING, _FAST)
 
 
-def _pose(
-    lid: Lid, side: float, lead: float, out: float, press: float
-) -> tuple[Pose, np.ndarray]:
+def _pose(lid: Lid, side: float, lead: float, out: float, press: float) -> tuple[Pose, np.ndarray]:
     """Palm and fingers (16,) that hold the lid ``lead`` radians further, or ``out`` metres away."""
     share = np.sin(abs(side))
     slope = lid.slope + lead
@@ -125,18 +124,19 @@ def _pose(
 
 
 def _side(robot: Robot, lid: Lid) -> float:
-    """The least angle from the side at which the arm reaches all that it has to."""
+    """The least angle from the side at which the arm reaches the most of what it has to."""
     chain = Chain.read(URDF, PALM, base=robot.links["link_base"].pose)
     stages = ((0.0, _BEFORE), (0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (1.4, 0.0))
     angles = np.repeat(_STARTS[None], len(_SIDES), axis=0).reshape(-1, ARM_JOINTS)
-    reached = np.ones(len(angles), bool)
+    reached = []
     for lead, out in stages:
         goals = [_pose(lid, side, lead, out, 0.0)[0] for side in _SIDES for _ in _STARTS]
         places = np.array([goal.position for goal in goals])
         found = chain.solve(places, np.array([goal.rotation for goal in goals]), angles)
-        angles, reached = found.angles, reached & found.reached(0.01, 0.1)
-    good = reached.reshape(len(_SIDES), -1).any(axis=1)
-    return float(_SIDES[good.argmax()] if good.any() else _SIDES[-1])
+        angles = found.angles
+        reached.append(found.reached(0.01, 0.1))
+    count = np.array(reached).reshape(len(stages), len(_SIDES), -1).sum(axis=0).max(axis=1)
+    return float(_SIDES[count.argmax()])
 
 
 def _thickness(thing: Thing) -> float:
@@ -149,11 +149,3 @@ def _thickness(thing: Thing) -> float:
     corners = vertices(thing.handle) @ place.rotation.T + place.position - thing.handle_point
     near = corners[corners @ out > -_REACH]
     return float(max((near @ -np.cross(axis, out)).max(), 0.0))
-
-
-def _missing(robot: Robot, palm: Pose) -> float:
-    """Metres, and a tenth of the radians, that the palm is away."""
-    there = robot.palm.pose
-    turn = np.trace(palm.rotation.T @ there.rotation)
-    angle = float(np.arccos(np.clip((turn - 1) / 2, -1.0, 1.0)))
-    return float(np.linalg.norm(np.asarray(palm.position) - there.position)) + 0.1 * angle

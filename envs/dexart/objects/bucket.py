@@ -83,7 +83,7 @@ def make(split: str, index: int) -> Instance:
     offset = float(draw.choice([0.0, 0.5, 1.0])) * down  # of the bail from upright at 0
     half = style.slim * radius, radius
     across = _reach(style, half)[1] + 0.019
-    rise = _reach(style, half)[0] + float(draw.uniform(0.028, 0.04))
+    rise = _reach(style, half)[0] + float(draw.uniform(0.055, 0.067))
     low, high = sorted((sign * (down - offset), sign * (-past - offset)))
     links = (
         Link("body", tuple(_body(style, half, height, pins, across))),

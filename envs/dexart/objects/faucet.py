@@ -12,6 +12,7 @@ from envs.dexart.objects.shapes import ball, bar, box, disc, generator, loop, mi
 from envs.sapien.geometry import Pose
 from envs.sapien.parts import Colour, Link, Part, urdf
 
+_STEMS, _THIN = {"top": 0.028, "left": 0.055, "right": 0.055}, 0.008  # metres: a handle's stem
 PLACE = (0.53, -0.05, 0.0)  # metres in front of the robot's base
 
 _CHROME, _NICKEL, _STEEL = (0.8, 0.83, 0.87), (0.66, 0.64, 0.6), (0.52, 0.56, 0.6)
@@ -70,7 +71,7 @@ def make(split: str, index: int) -> Instance:
         Link("body", tuple(body)),
         Link(
             "handle",
-            _pointed(style.mount, _HANDLES[style.handle](size, _handled(style))),
+            _pointed(style.mount, _HANDLES[style.handle](size, _handled(style)), style.metal),
             parent="body",
             joint="revolute",
             origin=_hinge(style.mount, top, radius),
@@ -102,8 +103,8 @@ def _straight(height: float, radius: float, reach: float, style: Style) -> Body:
 
 
 def _slant(height: float, radius: float, reach: float, style: Style) -> Body:
-    tip = np.array([-reach, 0, 0.95 * height])
-    points = [np.array([0, 0, 0.45 * height]), tip, tip - (0.012, 0, 0.03)]
+    tip = np.array([-reach, 0, 0.75 * height])
+    points = [np.array([0, 0, 0.35 * height]), tip, tip - (0.012, 0, 0.03)]
     parts = [*_column(height, radius, style), *tube(points, 0.7 * radius, style.metal)]
     return parts, np.array([0, 0, height])
 
@@ -182,11 +183,14 @@ def _hinge(mount: str, top: np.ndarray, radius: float) -> Pose:
     return pose if mount == "top" else Pose(pose.apply((0.0, 0.0, 0.8 * radius)), pose.quaternion)
 
 
-def _pointed(mount: str, parts: list[Part]) -> tuple[Part, ...]:
-    """A handle that lies along x, turned to where it points at joint angle 0."""
+def _pointed(mount: str, parts: list[Part], colour: Colour) -> tuple[Part, ...]:
+    """A handle that lies along x, turned to where it points at joint angle 0, and set on a stem
+    that, as the cap, is only seen, and leaves room for fingers."""
     turn = _MOUNTS[mount][1]
-    pose = Pose(quaternion=(np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2)))
-    return tuple(replace(part, pose=pose @ part.pose) for part in parts)
+    length = _STEMS[mount]
+    pose = Pose((0.0, 0.0, length), (np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2)))
+    stem = [part for part in rod((0, 0, 0), (0, 0, length), _THIN, colour) if not part.collides]
+    return (*stem, *(replace(part, pose=pose @ part.pose) for part in parts))
 
 
 # ------------------------- handles about z, pointing along x; size 0 to 1 from small to large
@@ -209,7 +213,7 @@ def _lever(size: float, style: Style) -> list[Part]:
 
 
 def _cross(size: float, style: Style) -> list[Part]:
-    half, parts = 0.047 + 0.012 * size, _hub(style, 0.03)
+    half, parts = 0.064 + 0.012 * size, _hub(style, 0.03)
     for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         end = np.array([x * half, y * half, 0.024])
         start = np.array([x, y, 0]) * 0.004 + (0, 0, 0.024)
@@ -218,7 +222,7 @@ def _cross(size: float, style: Style) -> list[Part]:
 
 
 def _tee(size: float, style: Style) -> list[Part]:
-    half, parts = 0.055 + 0.015 * size, _hub(style, 0.036)
+    half, parts = 0.07 + 0.012 * size, _hub(style, 0.036)
     for side in (-1, 1):
         parts += rod((0, 0, 0.034), (side * 0.02, 0, 0.034), 0.006, style.metal)
         parts += rod((side * 0.02, 0, 0.034), (side * half, 0, 0.034), 0.007, style.accent)

@@ -1,13 +1,13 @@
 """Toilets: a bowl on its foot, a seat, and a lid on a hinge at the back.
 
-The front is -x of the root. At joint angle 0 the lid leans back a little, so that its free edge is
-the part of it with the largest x: there upstream takes the point that the hand has to reach.
+The front is -x of the root; the lid's own frame is turned around, so that its free edge is where x
+is largest: there upstream takes the point that the hand has to reach.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from envs.dexart.instance import Instance
 from envs.dexart.objects.shapes import box, disc, generator, loop, mixed, oval, rod, tilt, wall
+from envs.sapien.geometry import Pose
 from envs.sapien.parts import Colour, Link, Part, urdf
 
 PLACE = (0.47, -0.2, -0.4)  # from a base 0.4 m above the table that it stands on
@@ -73,6 +74,9 @@ STYLES: Mapping[str, tuple[Style, ...]] = {
 }
 
 
+_AROUND = Pose(quaternion=(0.0, 0.0, 0.0, 1.0))
+
+
 @dataclass(frozen=True)
 class Sizes:
     """Metres: the lid's ``length`` from its hinge, ``width``; ``height`` of the bowl's rim;
@@ -100,13 +104,13 @@ def make(split: str, index: int) -> Instance:
     thick = float(draw.uniform(0.011, 0.016))
     flat = tilt((length / 2, 0.0, height + 0.004), 0.0)
     hinge = tilt((length / 2, 0.0, height + 0.02), zero)
-    moving: dict[str, Any] = {"parent": "body", "joint": "revolute", "axis": (0.0, 1.0, 0.0)}
+    moving: dict[str, Any] = {"parent": "body", "joint": "revolute"}
+    left, right = (0.0, 1.0, 0.0), (0.0, -1.0, 0.0)
+    lid = tuple(replace(part, pose=_AROUND @ part.pose) for part in _lid(style, sizes, thick))
     links = (
         Link("body", tuple(_body(style, sizes))),
-        Link(
-            "lid", tuple(_lid(style, sizes, thick)), origin=hinge, low=closed, high=stop, **moving
-        ),
-        Link("seat", tuple(_seat(style, sizes)), origin=flat, low=0.0, high=1.5, **moving),
+        Link("lid", lid, origin=hinge @ _AROUND, axis=right, low=closed, high=stop, **moving),
+        Link("seat", tuple(_seat(style, sizes)), origin=flat, axis=left, high=1.5, **moving),
     )
     return Instance(
         f"toilet-{split}-{index}",
