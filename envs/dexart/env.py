@@ -14,11 +14,10 @@ from envs.dexart.cloud import SIZES, KnownHand, crop, sample
 from envs.dexart.expert.script import ScriptedExpert
 from envs.dexart.instance import Instance
 from envs.dexart.library import SPLITS, instances_of, robot_urdf
-from envs.dexart.reading import Touch, read
 from envs.dexart.reward import GOALS, reward, stage_of
-from envs.dexart.robot import TIMESTEP, Robot
+from envs.dexart.robot import TIMESTEP
 from envs.dexart.setting import CAMERA, SETTINGS
-from envs.dexart.things import Thing
+from envs.dexart.tabletop import Start, Tabletop
 from envs.sapien.env import SapienEnv
 from envs.sapien.geometry import Pose
 from envs.sapien.scene import Scene
@@ -88,18 +87,18 @@ class DexArtEnv(SapienEnv):
         drawn = int(stream.integers(len(self._library)))
         chosen = self._library[drawn if self.instance is None else self.instance]
         noise = stream.random(4) if self.randomize else np.array([0.0, 0.0, 0.0, 0.5])
-        theirs = self.asset_folder is not None  # then every bit is to be upstream's
-        self._beside = None if theirs else self._line.scene(self.timestep, False)
-        world.furnish(scene, solid=theirs)
-        world.stand(scene, self.setting)
-        self.robot = Robot(scene, self._urdf, self._beside)
-        self.robot.stand(self.base_pose)
-        self.thing = Thing(scene, self.card.task, chosen, self.setting)
-        self.thing.start(self._root(chosen, noise))
-        world.light(scene)
-        self._touch = Touch(self.thing, self.robot)
+        start = Start(
+            self.card.task,
+            chosen,
+            self._root(chosen, noise),
+            self.base_pose,
+            self._urdf,
+            exact=self.asset_folder is not None,
+        )
+        self.table = Tabletop(scene, start)
+        self.robot, self.thing = self.table.robot, self.table.thing
         self._known = None
-        self.reading = read(0, self.thing, self.robot, self._touch)
+        self.reading = self.table.read(0)
 
     def _root(self, chosen: Instance, noise: np.ndarray) -> Pose:
         """Where the object stands, for numbers (4,) in [0, 1): shift along x, y, z, and turn."""
@@ -113,10 +112,7 @@ class DexArtEnv(SapienEnv):
         return self.robot.drive(native)
 
     def _reward(self) -> float:
-        contacts = self.scene.contacts(of=self.thing.articulation.links)
-        self.reading = read(
-            len(self._actions), self.thing, self.robot, self._touch, contacts, self.reading
-        )
+        self.reading = self.table.read(len(self._actions), self.reading)
         return reward(self.card.task, self.reading, self.setting, self.goal)
 
     @property
@@ -135,7 +131,7 @@ class DexArtEnv(SapienEnv):
         return {"progress": self.reading.progress, "stage": float(self.stage)}
 
     def expert(self) -> Expert:
-        return ScriptedExpert(self.card.task, self.robot, self.thing)
+        return ScriptedExpert(self.table)
 
     # ------------------------------------------------------------------ observation
     def _sense(self, modality: str) -> np.ndarray:

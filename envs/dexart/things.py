@@ -59,8 +59,7 @@ class Thing:
         self.articulation.set_qpos(qpos)
 
     def start(self, root: Pose) -> None:
-        """Stand at ``root``, which is kept, closed but for the ajar angle of the task."""
-        self.root = root
+        """Stand at ``root``, closed but for the ajar angle of the task."""
         self.articulation.set_root_pose(root)
         self._turn_to(self.instance.closed + self._setting.ajar)
 

@@ -136,7 +136,7 @@ def test_contacts_are_counted_by_finger_and_only_when_firm():
     def contact(first, second, *impulse):
         return Contact(first, second, np.array([impulse]), np.zeros((1, 3)))
 
-    on_handle, on_body, arm = env._touch.of(
+    on_handle, on_body, arm = env.table._touch.of(
         [
             contact("link_15.0_tip", handle, 0.02, 0.0, 0.0),  # thumb
             contact(handle, "link_2.0", -0.006, 0.0, 0.005),  # index: 0.011 without signs

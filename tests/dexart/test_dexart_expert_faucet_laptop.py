@@ -53,7 +53,7 @@ def test_a_rehearsal_ends_as_the_episode_does():
 
     env = DexArtEnv(card("DexArt/laptop-v0"), observations=("proprio",))
     env.reset(seed=2)
-    score = rehearse("laptop", env.robot, env.thing, laptop)
+    score = rehearse(env.table, laptop)
     _, actions = episode("laptop", 2)
     assert score == pytest.approx(SUCCESS - (len(actions) - 1) / 140)
 

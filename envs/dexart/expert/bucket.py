@@ -14,6 +14,7 @@ import numpy as np
 from envs.dexart.expert.postures import missing
 from envs.dexart.expert.servo import Command
 from envs.dexart.robot import Robot
+from envs.dexart.tabletop import Tabletop
 from envs.dexart.things import Thing, vertices
 from envs.sapien.geometry import Pose
 
@@ -33,8 +34,9 @@ _LOST = 0.07  # metres from there at which the bar has slipped out
 _FAST = 1.7  # m/s and rad/s
 
 
-def bucket(robot: Robot, thing: Thing) -> Iterator[Command]:
+def bucket(table: Tabletop) -> Iterator[Command]:
     """Under the bar, close, rise; again if the bar slipped out."""
+    robot, thing = table.robot, table.thing
     bar, turn = _middle(thing), _orientation()
     while True:
         yield from _take(robot, thing, bar, turn)

@@ -11,6 +11,7 @@ from envs.dexart.expert.grips import BACK, Grip, grips
 from envs.dexart.expert.rehearsal import best
 from envs.dexart.expert.servo import Command, rotation_vector
 from envs.dexart.robot import Robot
+from envs.dexart.tabletop import Tabletop
 from envs.dexart.things import Thing
 from envs.sapien.geometry import Pose
 from envs.sapien.kinematics import rotations
@@ -28,15 +29,16 @@ _NEAR = {BACK: (0.02, 0.25), 0.0: (0.012, 0.15)}  # metres and radians within wh
 _STALLED = {BACK: 5e-4, 0.0: 2e-3}  # metres per step
 
 
-def faucet(robot: Robot, thing: Thing) -> Iterator[Command]:
+def faucet(table: Tabletop) -> Iterator[Command]:
     """The first grip that turns the faucet, or else the best."""
+    robot, thing = table.robot, table.thing
     choices = [grip for at, tries in _TRIES.items() for grip in grips(robot, thing, at)[:tries]]
-    choice = best("faucet", robot, thing, _turn, choices)
-    yield from _turn(choice, robot, thing)
+    yield from _turn(best(table, _turn, choices), table)
 
 
-def _turn(choice: Grip, robot: Robot, thing: Thing) -> Iterator[Command]:
+def _turn(choice: Grip, table: Tabletop) -> Iterator[Command]:
     """To the lever, fingers round it, and on about the hinge."""
+    robot, thing = table.robot, table.thing
     start = thing.handle.pose
     for back in (BACK, 0.0):
         yield from _go(robot, _hand(thing, choice, start, 0.0, back), back)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from envs.dexart.expert.servo import Command, rotation_vector
-from envs.dexart.robot import Robot
+from envs.dexart.tabletop import Tabletop
 from envs.dexart.things import Thing, vertices
 from envs.sapien.geometry import Pose
 from envs.sapien.kinematics import rotations
@@ -82,8 +82,9 @@ class _Lid:
         return Pose.of(self._thing.hinge.position + place, np.stack([x, y, np.cross(x, y)], axis=1))
 
 
-def laptop(robot: Robot, thing: Thing) -> Iterator[Command]:
+def laptop(table: Tabletop) -> Iterator[Command]:
     """Under the lid, up, and flat against the screen."""
+    robot, thing = table.robot, table.thing
     lid = _Lid(thing)
     for beyond in (_BEFORE, -_UNDER):
         for _ in range(_WAIT):

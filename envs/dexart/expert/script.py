@@ -11,11 +11,10 @@ from envs.dexart.expert.faucet import faucet
 from envs.dexart.expert.laptop import laptop
 from envs.dexart.expert.servo import Command, Servo
 from envs.dexart.expert.toilet import toilet
-from envs.dexart.robot import Robot
-from envs.dexart.things import Thing
+from envs.dexart.tabletop import Tabletop
 
 # A script sees the robot and the object as they are at every step.
-Script = Callable[[Robot, Thing], Iterator[Command]]
+Script = Callable[[Tabletop], Iterator[Command]]
 SCRIPTS: Mapping[str, Script] = {
     "faucet": faucet,
     "bucket": bucket,
@@ -27,9 +26,9 @@ SCRIPTS: Mapping[str, Script] = {
 class ScriptedExpert:
     """Follows a script; after its last command it keeps to that one."""
 
-    def __init__(self, task: str, robot: Robot, thing: Thing) -> None:
-        self._servo = Servo(robot)
-        self._commands = SCRIPTS[task](robot, thing)
+    def __init__(self, table: Tabletop) -> None:
+        self._servo = Servo(table.robot)
+        self._commands = SCRIPTS[table.start.task](table)
         self._last: Command | None = None
 
     def act(self) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from envs.dexart.expert.postures import missing
 from envs.dexart.expert.servo import Command
 from envs.dexart.robot import ARM_JOINTS, PALM, URDF, Robot
+from envs.dexart.tabletop import Tabletop
 from envs.dexart.things import Thing, vertices
 from envs.sapien.geometry import Pose
 from envs.sapien.kinematics import Chain, rotations
@@ -82,8 +83,9 @@ class Lid:
         return self.hinge + turn @ (self.edge - self.hinge)
 
 
-def toilet(robot: Robot, thing: Thing) -> Iterator[Command]:
+def toilet(table: Tabletop) -> Iterator[Command]:
     """Go before the edge, slide under it, swing."""
+    robot, thing = table.robot, table.thing
     thick = _thickness(thing)
     side = _side(robot, Lid.of(thing, thick))
     for out, above, near in _WAY:

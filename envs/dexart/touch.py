@@ -1,4 +1,4 @@
-"""What is read from the scene after a control step: contacts, distances, progress."""
+"""Which fingers touch what."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from envs.dexart.reward import Reading
 from envs.dexart.robot import ARM_LINKS, FINGERS, PALM, Robot
 from envs.dexart.things import Thing
 from envs.sapien.bodies import Contact
@@ -46,33 +45,3 @@ class Touch:
     def lift(self, thing: Thing) -> float:
         """Metres that the body is above where it started; never negative."""
         return max(float(thing.body.pose.position[2]) - self._height, 0.0)
-
-
-def read(
-    step: int,
-    thing: Thing,
-    robot: Robot,
-    touch: Touch,
-    contacts: Sequence[Contact] = (),
-    before: Reading | None = None,
-) -> Reading:
-    """The world after control step ``step``; ``before`` is the reading of the step before it."""
-    handle, body, arm = touch.of(contacts)
-    palm = robot.palm.pose
-    height = float(palm.position[2])
-    return Reading(
-        step=step,
-        distance=float(np.linalg.norm(np.asarray(palm.position) - thing.handle_point)),
-        fingers=handle[:4],
-        palm=bool(handle[4]),
-        arm=arm,
-        progress=thing.progress,
-        speeds=robot.qvel,
-        cartesian_error=robot.cartesian_error,
-        body=body,
-        body_velocity=thing.body.velocity,
-        lift=touch.lift(thing),
-        palm_up=float(palm.rotation[2, 0]),
-        palm_height=height,
-        palm_rise=0.0 if before is None else height - before.palm_height,
-    )
