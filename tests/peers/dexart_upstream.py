@@ -6,8 +6,9 @@ read; PYTHON has sapien==2.2.1, numpy<2, gym==0.25.2, open3d (0.14 or newer, or 
 opencv. Our objects are written in upstream's layout, boxes as meshes; the robot is upstream's where
 ``--robot`` names a folder like its ``assets/robot``, else ours. Then, per task:
 
-- the same 120 actions, which reach for the handle and close the hand: everything is compared, step
-  by step (``--fixed``: upstream builds its object before the robot, see ``dexart_theirs.py``);
+- the same 120 actions, which reach for the handle and close the hand, and those of our expert:
+  everything is compared, step by step (``--fixed``: upstream builds its object before the robot,
+  see ``dexart_theirs.py``);
 - the speed of ``step`` in CPU time (all threads, so that other work on the machine hardly counts),
   in turns, as the median of ``--rounds``: with the state alone, and with point clouds (64 x 64
   pixels, 512 points) and the robot's own points. ``--own``: ours on our own files instead.
@@ -114,6 +115,16 @@ def reach(env: Any, steps: int) -> np.ndarray:
     return np.stack(actions)
 
 
+def solve(env: Any, _: int) -> np.ndarray:
+    """Actions float32 (T, 22) of our expert, to its success or the horizon."""
+    env.reset(seed=0)
+    expert, actions = env.expert(), list[np.ndarray]()
+    while True:
+        actions.append(expert.act())
+        if any(env.step(actions[-1])[2:4]):
+            return np.stack(actions)
+
+
 def row(env: Any, observation: Mapping[str, Any], reward: float) -> dict[str, Any]:
     """The same quantities as ``dexart_theirs.row``."""
     palm = env.robot.palm.pose
@@ -158,15 +169,16 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str,
     return found
 
 
-def compare(peer: Peer, task: str, instance: int, steps: int) -> None:
+def compare(peer: Peer, task: str, instance: int, way: str, steps: int) -> None:
     """Print how far one episode of both is the same."""
     env = make(peer.workspace, task, instance)
-    actions = reach(env, steps)
+    actions = {"reach": reach, "expert": solve}[way](env, steps)
     ours = play(env, actions)
     theirs = peer.play(task, IDS[task]["seen"][instance], actions, clouds=False)
     lengths = len(ours["reward"]) - 1, len(theirs["reward"]) - 1
     stages = np.bincount(theirs["stage"][1:], minlength=4)[1:]
-    print(f"{task} {instance}: {lengths} steps, stages {stages}, return ", end="")
+    print(f"{task} {instance}, {way}: {lengths} steps, stages {stages}, ", end="")
+    print(f"successes {ours['success'].sum()} and {theirs['success'].sum()}, return ", end="")
     print(f"{ours['reward'].sum():.6f} and {theirs['reward'].sum():.6f}")
     for name, (first, most) in differences(ours, theirs).items():
         print(f"  {name:12}", "the same" if first < 0 else f"from row {first}, at most {most:.3g}")
@@ -207,7 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         peer = Peer(given.python, Path(folder), given.fixed)
         for task in given.tasks:
             for instance in given.instances:
-                compare(peer, task, instance, given.steps)
+                for way in ("reach", "expert"):
+                    compare(peer, task, instance, way, given.steps)
             for clouds in (False, True) if given.rounds else ():
                 speeds(peer, task, clouds, given.own, given.steps, given.rounds)
 
