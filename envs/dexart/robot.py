@@ -14,6 +14,7 @@ import assets
 from envs.dexart.jacobian import ArmCopy
 from envs.sapien.bodies import Body
 from envs.sapien.geometry import Pose
+from envs.sapien.line import line
 from envs.sapien.scene import Scene
 
 ARM_JOINTS, HAND_JOINTS = 6, 16
@@ -31,6 +32,7 @@ _ARM_GAINS = 200_000.0, 40_000.0, 500.0  # N m/rad, N m s/rad, at most N m
 _HAND_GAINS = 200.0, 60.0, 10.0
 _SURFACE = 1.5, 1.0, 0.01
 _PATCH = 0.04, 0.02  # metres
+_LOOKING = 0.005  # metres
 # The palm and the bases of the fingers do not collide with one another.
 _LOOSE = ("link_9.0", "link_5.0", "link_1.0", "link_13.0", PALM)
 _LOOSE_BITS = 17
@@ -42,14 +44,16 @@ URDF = assets.path("dexart/xarm6_allegro.urdf")
 
 
 class Robot:
-    """The robot of one episode; ``urdf`` is ours or upstream's, with the same names. Its kinematic
-    copy is simulated with it, or hangs in a scene ``beside`` that is not."""
+    """The robot of one episode; ``urdf`` is ours or upstream's, with the same names.
 
-    def __init__(self, scene: Scene, urdf: Path = URDF, beside: Scene | None = None) -> None:
+    ``exact``: in every bit as upstream's, whose kinematic copy is simulated with it and whose
+    fingers, 16 mm apart, look for contacts 10 mm around themselves: half of all physics is theirs.
+    """
+
+    def __init__(self, scene: Scene, urdf: Path = URDF, exact: bool = False) -> None:
         self.body = scene.load_urdf(urdf, Pose((0.0, 0.0, -5.0)), pieces=False)
-        self._copy = ArmCopy(
-            scene if beside is None else beside, self.body, self.body.joint_names[ARM_JOINTS - 1]
-        )
+        beside = scene if exact else line().scene(TIMESTEP, False)
+        self._copy = ArmCopy(beside, self.body, self.body.joint_names[ARM_JOINTS - 1])
         self.links = self.body.links
         self.body.set_drives(*_ARM_GAINS, joints=slice(ARM_JOINTS))
         self.body.set_drives(*_HAND_GAINS, joints=slice(ARM_JOINTS, None))
@@ -57,6 +61,8 @@ class Robot:
             link.set_surface(_SURFACE, _PATCH)
             if name in _LOOSE:
                 link.pass_through(_LOOSE_BITS)
+            if not exact:
+                link.set_contact_offset(_LOOKING)
         self.limits = self.body.native.get_qlimits()
         self.cartesian_error = 0.0
 

@@ -41,10 +41,9 @@ class Tabletop:
 
     def __init__(self, scene: Scene, start: Start) -> None:
         self.scene, self.start = scene, start
-        beside = None if start.exact else line().scene(TIMESTEP, False)
         world.furnish(scene, solid=start.exact)
         world.stand(scene, start.setting)
-        self.robot = Robot(scene, start.urdf, beside)
+        self.robot = Robot(scene, start.urdf, start.exact)
         self.robot.stand(start.base)
         self.thing = Thing(scene, start.task, start.instance, start.setting)
         self.thing.start(start.root)

@@ -68,6 +68,11 @@ class Body(ABC):
             if patch is not None:
                 shape.patch_radius, shape.min_patch_radius = patch
 
+    def set_contact_offset(self, metres: float) -> None:
+        """From how far away its shapes look for contacts."""
+        for shape in self.native.get_collision_shapes():
+            shape.contact_offset = metres
+
     @property
     @abstractmethod
     def picture_id(self) -> int:
