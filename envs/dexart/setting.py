@@ -16,7 +16,7 @@ from envs.sapien.geometry import Pose, Vector, look_at
 from envs.sapien.parts import Stuff, Surface
 
 CAMERA = "instance_1"  # upstream's name
-OVERVIEW = "overview"
+OVERVIEW = "overview"  # ours, for films: from the robot's left
 _FOVY = 69.4  # degrees
 _NEAR, _FAR = 0.1, 10.0
 
@@ -96,5 +96,3 @@ SETTINGS: Mapping[str, Setting] = {
         low=(0.1, -2.0, -0.3), high=(2.0, 2.0, 0.8),
     ),
 }  # fmt: skip
-# Ours, for films: from the robot's left, above the table.
-FILM = CameraSpec(look_at((-0.05, 0.95, 0.75), (-0.15, 0.0, 0.15)), 45.0)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from envs.dexart.setting import CAMERA, FILM, OVERVIEW, Setting
+from envs.dexart.setting import CAMERA, OVERVIEW, Setting
 from envs.sapien.camera import CameraSpec
-from envs.sapien.geometry import Pose
+from envs.sapien.geometry import Pose, look_at
 from envs.sapien.parts import Colour, Part
 from envs.sapien.scene import Scene
 
@@ -73,5 +73,7 @@ def light(scene: Scene) -> None:
 
 
 def cameras(setting: Setting) -> Mapping[str, CameraSpec]:
-    """Upstream's camera of a task, and ours for films."""
-    return {CAMERA: setting.camera, OVERVIEW: FILM}
+    """Upstream's camera of a task, and one that sees all of it, as high as the robot stands."""
+    height = 0.7 * setting.base
+    pose = look_at((0.05, 1.3, 0.75 + height), (-0.15, 0.0, 0.22 + height))
+    return {CAMERA: setting.camera, OVERVIEW: CameraSpec(pose, fovy=45.0)}
