@@ -17,7 +17,7 @@ import envs.sapien.line as lines
 from envs.registry import installed
 from envs.sapien.geometry import Pose, euler, from_euler, look_at, quaternion
 from envs.sapien.kinematics import Chain
-from envs.sapien.parts import Part
+from envs.sapien.parts import Link, Part, Stuff, urdf
 from envs.sapien.urdf import movable_joints, robot_links, without_visuals
 from envs.schema import ManigymError, SimulationError
 from envs.vulkan.probe import Rendering
@@ -237,6 +237,56 @@ def test_a_body_with_a_weight_of_its_own_and_one_without():
     for _ in range(100):
         scene.step()
     assert box.pose.position[2] == pytest.approx(0.5, abs=0.01), "nothing pulls at it"
+
+
+def flap():
+    """A box of 1000 cm3 that stays and, hinged to its top, a plate of 100 cm3 that lies on it."""
+    base = Link("base", (Part("box", (0.05, 0.05, 0.05)),))
+    plate = Part("box", (0.05, 0.05, 0.005), Pose((0.05, 0.0, 0.005)))
+    origin = Pose((-0.05, 0.0, 0.05))
+    hinge = {"joint": "revolute", "origin": origin, "axis": (0.0, -1.0, 0.0), "high": 2.0}
+    return urdf("flap", [base, Link("plate", (plate,), parent="base", **hinge)])
+
+
+@each_line
+def test_density_friction_and_range_of_an_articulation(env_id):
+    scene = lines.line().new_scene(0.004)
+    stuff = Stuff(500.0, {"flap/plate": 2000.0})
+    thing = scene.load_urdf(flap(), Pose((0, 0, 1)), stuff=stuff)
+    masses = {name: link.native.get_mass() for name, link in thing.links.items()}
+    assert masses == pytest.approx({"flap/base": 0.5, "flap/plate": 0.2}, rel=1e-5)
+    thing.set_limits("flap/plate_joint", 0.0, 0.7)
+    np.testing.assert_allclose(thing.limits, [[0.0, 0.7]], atol=1e-6)
+    thing.set_qpos(np.array([0.6]))
+    thing.set_friction(5.0)
+    for _ in range(100):
+        scene.step()
+    stuck = thing.qpos[0]
+    thing.set_friction(0.0)
+    thing.set_qpos(thing.qpos)  # what does not move falls asleep
+    for _ in range(100):
+        scene.step()
+    assert stuck == pytest.approx(0.6, abs=0.05)  # held by its hinge
+    assert thing.qpos[0] < 0.05  # fell
+
+
+@each_line
+def test_bodies_that_share_a_bit_pass_through_each_other(env_id):
+    scene = lines.line().new_scene(0.004)
+    floor = scene.add_box("floor", (1, 1, 0.1), Pose((0, 0, -0.1)), (0.5, 0.5, 0.5))
+    boxes = [
+        scene.add_box(name, (0.05, 0.05, 0.05), Pose((x, 0, 0.1)), (1, 0, 0), "dynamic")
+        for name, x in (("ghost", 0.0), ("solid", 0.5))
+    ]
+    floor.pass_through(2)
+    boxes[0].pass_through(3)
+    for _ in range(100):
+        scene.step()
+    ghost, solid = (box.pose.position[2] for box in boxes)
+    assert ghost < -0.3
+    assert solid == pytest.approx(0.05, abs=0.005)
+    assert [c.first for c in scene.contacts(of=("ghost",))] == []
+    assert {c.first for c in scene.contacts(of=("solid",))} | {"floor"} == {"floor", "solid"}
 
 
 @each_line
