@@ -1,4 +1,4 @@
-"""SAPIEN 2 from an interpreter that holds SAPIEN 3, in one run; ``tox -e robotwin`` sets both up."""
+"""SAPIEN 2 from an interpreter that holds SAPIEN 3, in one run; ``tox -e robotwin`` has both."""
 
 from __future__ import annotations
 
