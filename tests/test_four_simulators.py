@@ -20,7 +20,7 @@ from envs.checks import CHECKS
 from envs.isolation.interpreter import available
 from envs.schema import flatten
 
-TASKS = ("DexArt/laptop-v0", "RoboTwin/beat_block_hammer-v0", "Robomimic/lift-v0", "Adroit/door-v0")
+TASKS = ("DexArt/bucket-v0", "RoboTwin/beat_block_hammer-v0", "Robomimic/lift-v0", "Adroit/door-v0")
 PLACES = {task: [i.name for i in available(task)] for task in TASKS}
 MISSING = [task for task, places in PLACES.items() if places in ([], ["host"])]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"python -m benchmark setup all: {MISSING}")
@@ -39,7 +39,7 @@ def test_one_command_evaluates_four_simulators(tmp_path):
     for task, row in rows.items():
         assert (row["successes"], row["errors"]) == ("2", "0")
         assert row["isolation"] == f"process:{envs.registry.simulator_of(task).extra}"
-    assert "sapien=2.2.1" in rows["DexArt/laptop-v0"]["simulator_version"]
+    assert "sapien=2.2.1" in rows["DexArt/bucket-v0"]["simulator_version"]
     assert "sapien=3.0.3" in rows["RoboTwin/beat_block_hammer-v0"]["simulator_version"]
     films = sorted((tmp_path / rows[TASKS[0]]["run"] / "videos").glob("*-0000.mp4"))
     assert len(films) == len(TASKS)
