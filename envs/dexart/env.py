@@ -177,7 +177,7 @@ class DexArtEnv(SapienEnv):
 
 
 def _one_of(what: str, value: str, known: Any) -> str:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ManigymError(f"DexArt has no {what} {value!r}; it offers: {', '.join(known)}")
     return value
 

@@ -96,14 +96,38 @@ def vertices(link: Body) -> np.ndarray:
     return np.concatenate([np.zeros((0, 3)), *points])
 
 
+def on_surface(link: Body, count: int, rng: np.random.Generator) -> np.ndarray:
+    """float64 (count, 3) metres in the link: random points on its first box or sphere, as many per
+    area; of a mesh, vertices."""
+    shape = link.native.get_collision_shapes()[0]
+    geometry = shape.geometry
+    if hasattr(geometry, "half_lengths"):
+        half = np.asarray(geometry.half_lengths, np.float64)
+        areas = half.prod() / half  # of the faces across each axis
+        axes = rng.choice(3, count, p=areas / areas.sum())
+        local = rng.uniform(-1.0, 1.0, (count, 3))
+        local[np.arange(count), axes] = rng.choice((-1.0, 1.0), count)
+        return _placed(shape, local * half)
+    if hasattr(geometry, "vertices"):
+        return rng.choice(_points(shape), count)
+    ways = rng.standard_normal((count, 3))
+    return _placed(shape, geometry.radius * ways / np.linalg.norm(ways, axis=1, keepdims=True))
+
+
 def _points(shape: Any) -> np.ndarray:
-    geometry, place = shape.geometry, shape.get_local_pose()
+    geometry = shape.geometry
     if hasattr(geometry, "half_lengths"):
         local = _CORNERS * geometry.half_lengths
     elif hasattr(geometry, "vertices"):
         local = np.asarray(geometry.vertices) * geometry.scale
     else:
         local = geometry.radius * _OUTERMOST
+    return _placed(shape, local)
+
+
+def _placed(shape: Any, local: np.ndarray) -> np.ndarray:
+    """Points (N, 3) of a shape, in its link."""
+    place = shape.get_local_pose()
     pose = Pose(place.p.astype(np.float64), place.q.astype(np.float64))
     return local @ pose.rotation.T + pose.position
 

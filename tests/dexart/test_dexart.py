@@ -161,20 +161,28 @@ def test_the_bucket_has_one_number_more():
     assert sizes == {"faucet": 32, "bucket": 33, "laptop": 32, "toilet": 32}
 
 
-def test_the_known_hand_is_where_its_links_are():
+def test_the_known_hand_lies_on_its_links():
+    from envs.dexart.cloud import KNOWN_LINKS
+    from envs.dexart.things import vertices
+
     env = make("faucet", observations=("robot_points",))
-    points = env.reset(seed=2)[0]["robot_points"]
+    env.reset(seed=2)
+    hold(env, 20, vz=1.0, wx=0.5)
+    points = env.observe()["robot_points"]
     assert points.shape == (96, 7)
     np.testing.assert_array_equal(points[:, 3:], np.tile([0, 0, 1, 0], (96, 1)))
-    base = np.asarray(env.base_pose.position)
-    for i, name in enumerate(("link_15.0_tip", "link_3.0_tip", "link_7.0_tip", "link_11.0_tip")):
-        tip = np.asarray(env.robot.links[name].pose.position) - base
-        distances = np.linalg.norm(points[8 * i : 8 * i + 8, :3] - tip, axis=1)
-        np.testing.assert_allclose(distances, 0.012, atol=1e-5)  # on the sphere of the tip
-    before, after = hold(env, 20, vz=1.0)
-    risen = env.observe()["robot_points"][:, 2].mean() - points[:, 2].mean()
-    assert risen == pytest.approx(after[2] - before[2], abs=0.1)
-    assert risen > 0.1
+    world = points[:, :3].reshape(12, 8, 3) + env.base_pose.position
+    for name, placed in zip(KNOWN_LINKS, world, strict=True):
+        link = env.robot.links[name]
+        local = (placed - link.pose.position) @ link.pose.rotation
+        if name.endswith("_tip"):
+            np.testing.assert_allclose(np.linalg.norm(local, axis=1), 0.012, atol=1e-5)
+            continue
+        corners = vertices(link)
+        middle, half = (corners.max(0) + corners.min(0)) / 2, np.ptp(corners, axis=0) / 2
+        # On a face: as far out as the box along one axis, not farther along any.
+        np.testing.assert_allclose((np.abs(local - middle) / half).max(axis=1), 1.0, atol=1e-3)
+        assert np.ptp(local, axis=0).min() > 0.5 * half.min()
 
 
 @pytest.mark.parametrize(
@@ -183,6 +191,7 @@ def test_the_known_hand_is_where_its_links_are():
         ({"instances": "all"}, "seen, unseen"),
         ({"instance": 11}, "from 0 to 10"),
         ({"instance": True}, "from 0 to 10"),
+        ({"cloud": ["upstream"]}, "maniflow, upstream"),
         ({"cloud": "dense"}, "maniflow, upstream"),
         ({"randomize": 1}, "true or false"),
         ({"asset_folder": 3}, "path of a folder"),

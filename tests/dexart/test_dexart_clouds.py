@@ -23,14 +23,26 @@ def test_a_crop_keeps_what_is_strictly_inside():
     assert kept[:, 0].tolist() == [0.5]
 
 
-def test_upstreams_drawing_repeats_the_first_point(rng):
+@pytest.mark.parametrize("way", ["upstream", "maniflow"])
+def test_too_few_points_keep_their_order_and_the_first_is_repeated(rng, way):
     from envs.dexart.cloud import sample
 
     cloud = rng.random((10, 6))
-    drawn = sample(cloud, COUNT, "upstream", rng)
+    drawn = sample(cloud, COUNT, way, rng)
     assert drawn.shape == (COUNT, 6)
-    assert len(np.unique(drawn, axis=0)) == 10
+    np.testing.assert_array_equal(drawn[:10, 3:], cloud[:, 3:])  # only places have noise
     np.testing.assert_array_equal(drawn[10:], np.repeat(drawn[:1], COUNT - 10, axis=0))
+
+
+def test_of_too_many_points_any_are_taken(rng):
+    from envs.dexart.cloud import sample
+
+    cloud = np.tile(np.arange(200.0)[:, None], 6)
+    draws = [sample(cloud, COUNT, "upstream", rng)[:, 3] for _ in range(2)]
+    for drawn in draws:
+        assert len(set(drawn)) == COUNT
+        assert not (np.diff(drawn) > 0).all()
+    assert set(draws[0]) != set(draws[1])
 
 
 def test_every_point_is_scaled_by_its_own_factor_of_half_a_percent(rng):
@@ -40,7 +52,7 @@ def test_every_point_is_scaled_by_its_own_factor_of_half_a_percent(rng):
     drawn = sample(cloud, 4000, "upstream", rng)
     factors = drawn[:, :3] / cloud[:4000, :3]
     np.testing.assert_allclose(factors, factors[:, :1] * np.ones(3))
-    assert factors.std() == pytest.approx(0.005, rel=0.1)
+    assert factors[:, 0].std() == pytest.approx(0.005, rel=0.1)
     np.testing.assert_array_equal(drawn[:, 3:], cloud[:4000, 3:])
 
 

@@ -91,7 +91,6 @@ def row(env: Any, observation: Any, reward: float) -> dict[str, Any]:
         "observation": vector,
         "handle": handle.p,
         "palm": np.concatenate([palm.p, palm.q]),
-        "root": np.concatenate([env.instance.get_root_pose().p, env.instance.get_root_pose().q]),
     }
 
 

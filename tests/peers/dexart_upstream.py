@@ -11,7 +11,8 @@ opencv. Our objects are written in upstream's layout, boxes as meshes; the robot
   see ``dexart_theirs.py``);
 - the speed of ``step`` in CPU time (all threads, so that other work on the machine hardly counts),
   in turns, as the median of ``--rounds``: with the state alone, and with point clouds (64 x 64
-  pixels, 512 points) and the robot's own points. ``--own``: ours on our own files instead.
+  pixels, 512 points) and the robot's own points, whose last ones are compared. Their noise has
+  other numbers, and upstream draws the robot's from other meshes. ``--own``: ours on our own files.
 """
 
 from __future__ import annotations
@@ -152,6 +153,8 @@ def play(env: Any, actions: np.ndarray) -> dict[str, Any]:
         if terminated or truncated:
             break
     table: dict[str, Any] = {name: np.array([entry[name] for entry in rows]) for name in rows[0]}
+    if "point_cloud" in observation:
+        table |= {"cloud": observation["point_cloud"], "hand": observation["robot_points"]}
     return table | {"seconds": spent}
 
 
@@ -184,6 +187,18 @@ def compare(peer: Peer, task: str, instance: int, way: str, steps: int) -> None:
         print(f"  {name:12}", "the same" if first < 0 else f"from row {first}, at most {most:.3g}")
 
 
+def apart(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """How many different points two clouds (N, 3 or more) have, and how far the points of one are
+    from the nearest of the other."""
+    one, other = (np.unique(np.asarray(cloud)[:, :3], axis=0) for cloud in (ours, theirs))
+    gaps = np.linalg.norm(one[:, None] - other, axis=2)
+    nearest = np.concatenate([gaps.min(0), gaps.min(1)])
+    return (
+        f"{len(one)} and {len(other)} points, {np.median(nearest) * 1000:.1f} mm apart, "
+        f"at most {nearest.max() * 1000:.1f}"
+    )
+
+
 def speeds(peer: Peer, task: str, clouds: bool, own: bool, steps: int, rounds: int) -> None:
     """Print the steps per CPU second of both, in turns."""
     seen = ("proprio", "point_cloud", "robot_points") if clouds else ("proprio",)
@@ -198,6 +213,10 @@ def speeds(peer: Peer, task: str, clouds: bool, own: bool, steps: int, rounds: i
         ):
             rates[name].append((len(table["reward"]) - 1) / float(table["seconds"]))
     ours, theirs = (float(np.median(rates[name])) for name in ("ours", "theirs"))
+    if clouds and not own:
+        mine, others = play(env, actions), peer.play(task, IDS[task]["seen"][0], actions, clouds)
+        for name in ("cloud", "hand"):
+            print(f"{task}, last {name}: {apart(mine[name], others[name])}")
     mode = "point cloud" if clouds else "state"
     print(f"{task}, {mode}: {ours:.0f} and {theirs:.0f} steps/CPU s, {ours / theirs:.2f} times")
 

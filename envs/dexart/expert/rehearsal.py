@@ -1,6 +1,7 @@
 """Playing a script in a scene built anew, before it is done in earnest.
 
-A scene built again moves bit by bit as the first one did, so what succeeds here succeeds there.
+A scene built again moves bit by bit as the first one did, so what succeeds here succeeds there. It
+is the start of the episode that is built again, whenever the expert is asked.
 """
 
 from __future__ import annotations
