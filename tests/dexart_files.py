@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -11,11 +12,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from envs.dexart import upstream
 from envs.dexart.instance import Instance
+from envs.dexart.robot import URDF
 from envs.dexart.upstream_files import Urdf
 from envs.sapien.geometry import Pose, from_euler
 from envs.sapien.urdf import child_link, text
 
+NUMBERS = {"faucet": 148, "bucket": 100431, "laptop": 11395, "toilet": 102677}
 ROBOT = "allegro_hand_xarm6_wrist_mounted_face_front"
 _HANDLES = {"faucet": "switch", "bucket": "handle", "laptop": "screen"}
 _LINKS = {  # half sizes and centres (metres) of the still part and of the one that turns; the hinge
@@ -84,6 +88,27 @@ def write_assets(folder: Path, objects: Mapping[str, Sequence[Instance]], meshes
         for instance in instances:
             suffix = "_thick_handle" if task == "bucket" else ""
             _write_object(folder / "sapien" / f"{instance.name}{suffix}", task, instance, meshes)
+
+
+def write_small(folder: Path) -> Path:
+    """The files of a small object of every task, its number upstream's first."""
+    objects = {task: [small_object(task, str(number))] for task, number in NUMBERS.items()}
+    write_assets(folder, objects, meshes=True)
+    return folder
+
+
+def place_of(folder: Path, task: str) -> Path:
+    """Where the object of :data:`NUMBERS` is."""
+    suffix = "_thick_handle" if task == "bucket" else ""
+    return folder / "sapien" / f"{NUMBERS[task]}{suffix}"
+
+
+def write_robot(folder: Path) -> Path:
+    """Our robot where upstream's would be."""
+    file = folder / upstream.ROBOT
+    file.parent.mkdir(parents=True)
+    shutil.copy(URDF, file)
+    return file
 
 
 def _positions(instance: Instance) -> dict[str, float]:

@@ -9,11 +9,13 @@ joint is the task's, and which numbers may be absent, is as in its ``dexart/env/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from envs.dexart.instance import Instance
+from envs.dexart.robot import ARM_JOINTS, ARM_LINKS, FINGERS, HAND_JOINTS, PALM
+from envs.dexart.setting import SETTINGS
 from envs.dexart.upstream_files import (
     SOURCE,
     Urdf,
@@ -27,6 +29,10 @@ from envs.dexart.upstream_files import (
 from envs.schema import ManigymError
 
 ROBOT = "robot/xarm6_description/xarm6_allegro_wrist_mounted_rotate.urdf"
+_ROBOT_SOURCE = (
+    "robot/ is part of the assets of Kami-code/dexart-release (link in its README), and is "
+    "assets/robot of yzqin/dexpoint-release; copy it there"
+)
 _PLACES = "{}_allegro_hand_xarm6_wrist_mounted_face_front_relative_position.json"
 
 # The objects of training and of testing: dexart/env/task_setting.py, TRAIN_CONFIG.
@@ -89,13 +95,19 @@ _RULES = {
 }
 
 
-def robot(folder: Path) -> Path | None:
-    """Upstream's own robot, where the folder has it."""
-    file = folder / ROBOT
-    return file if file.is_file() else None
+def robot(folder: Path) -> Path:
+    """Upstream's own robot; ManigymError where it is missing, or is another one."""
+    urdf = Urdf(folder / ROBOT, _ROBOT_SOURCE)
+    for link in (*ARM_LINKS, PALM, *(link for links in FINGERS.values() for link in links)):
+        urdf.require_link(link)
+    if len(urdf.moving) != ARM_JOINTS + HAND_JOINTS:
+        raise ManigymError(
+            f"{urdf.file} has {len(urdf.moving)} moving joints; an xArm6 with an Allegro hand has "
+            f"{ARM_JOINTS + HAND_JOINTS}\n  {_ROBOT_SOURCE}"
+        )
+    return urdf.file
 
 
-@lru_cache(maxsize=16)
 def instances(folder: Path, task: str, split: str) -> tuple[Instance, ...]:
     """The objects of ``task`` ("faucet", ...) and ``split`` ("seen", "unseen"), in upstream's
     order; ManigymError names the file that is missing or malformed, and what was expected."""
@@ -124,7 +136,8 @@ def _instance(folder: Path, task: str, name: str, place: Path) -> Instance:
         urdf.require_link(link)
     known: dict[str, Any] = {}
     if task != "faucet":
-        known = entry(notes / f"{task}_joint_annotation.json", name, _positions)
+        check = partial(_positions, ajar=SETTINGS[task].ajar)
+        known = entry(notes / f"{task}_joint_annotation.json", name, check)
     return Instance(
         name=name,
         urdf=urdf.file,
@@ -145,18 +158,22 @@ def _note(rules: _Rules, file: Path, kind: str, name: str) -> Any:
     return entry(file, name, {"place": triple, "scale": positive}[kind], default)
 
 
-def _positions(value: Any) -> dict[str, Any]:
+def _positions(value: Any, ajar: float) -> dict[str, Any]:
     """Where the joint is when the task begins and when it is done, and its range if that is not
-    the URDF's."""
+    the URDF's; the task starts with it open by ``ajar`` rad."""
     if not isinstance(value, dict):
         raise ValueError(f'expected {{"left": rad, "middle": rad}}, got {value!r}')
-    for key in ("left", "middle", *(("max",) if "min" in value else ())):
+    ranged = not value.keys().isdisjoint(("min", "max"))
+    for key in ("left", "middle", *(("min", "max") if ranged else ())):
         if key not in value:
             raise ValueError(f"expected {key!r}, got only {', '.join(value) or 'nothing'}")
     found: dict[str, Any] = {"closed": number(value["left"]), "open": number(value["middle"])}
-    if found["closed"] == found["open"]:
-        raise ValueError(f"left and middle are both {found['open']}: nothing is left to do")
-    if "min" in value:
+    if abs(found["closed"] - found["open"]) <= ajar:
+        raise ValueError(
+            f"left {found['closed']} and middle {found['open']} are at most {ajar} rad apart, by "
+            "which the task starts open: nothing is left to do"
+        )
+    if ranged:
         ends = number(value["min"]), number(value["max"])
         found["limits"] = min(ends), max(ends)
     return found

@@ -35,10 +35,14 @@ def without_visuals(urdf: Path | str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-@lru_cache(maxsize=64)
 def root_of(urdf: Path | str) -> ElementTree.Element:
-    """The file as a tree."""
-    return ElementTree.fromstring(text(urdf))
+    """The file as a tree, as it is now; not to be changed."""
+    return _tree(text(urdf))
+
+
+@lru_cache(maxsize=64)
+def _tree(content: str) -> ElementTree.Element:
+    return ElementTree.fromstring(content)
 
 
 def child_link(urdf: Path | str, joint: str) -> str:

@@ -8,28 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dexart_files import small_object, write_assets
+from dexart_files import NUMBERS, place_of, small_object, write_robot, write_small
 
 from envs.dexart import upstream
+from envs.dexart.library import instances_of, robot_urdf
 from envs.schema import ManigymError
 
-NUMBERS = {"faucet": 148, "bucket": 100431, "laptop": 11395, "toilet": 102677}
 TASKS = tuple(NUMBERS)
 
 
 @pytest.fixture
 def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with one object of every task, which is all there is to find."""
-    upstream.instances.cache_clear()
     monkeypatch.setattr(upstream, "IDS", {t: {"seen": (n,)} for t, n in NUMBERS.items()})
-    objects = {task: [small_object(task, str(number))] for task, number in NUMBERS.items()}
-    write_assets(tmp_path, objects, meshes=True)
-    return tmp_path
-
-
-def place_of(folder: Path, task: str) -> Path:
-    suffix = "_thick_handle" if task == "bucket" else ""
-    return folder / "sapien" / f"{NUMBERS[task]}{suffix}"
+    return write_small(tmp_path)
 
 
 def edit(file: Path, change: Callable[[Any], Any]) -> None:
@@ -43,7 +35,6 @@ def edit_text(file: Path, old: str, new: str) -> None:
 
 
 def one(folder: Path, task: str) -> Any:
-    upstream.instances.cache_clear()
     (found,) = upstream.instances(folder, task, "seen")
     return found
 
@@ -90,7 +81,8 @@ def test_the_last_hinge_of_the_name_is_the_tasks_and_joints_are_counted_depth_fi
 
 def joint(name: str, parent: str, child: str, kind: str = "revolute") -> str:
     ends = f'<parent link="{parent}"/><child link="{child}"/>'
-    return f'<joint name="{name}" type="{kind}">{ends}</joint>'
+    limit = '<limit lower="-1" upper="1"/>' if kind == "revolute" else ""
+    return f'<joint name="{name}" type="{kind}">{ends}{limit}</joint>'
 
 
 def test_a_hinge_before_everything_that_counts_is_pythons_last_joint(assets: Path) -> None:
@@ -138,12 +130,42 @@ def test_missing_objects_are_counted(assets: Path, monkeypatch: pytest.MonkeyPat
         upstream.instances(assets, "faucet", "seen")
 
 
-def test_the_robot_is_upstreams_where_the_folder_has_it(assets: Path) -> None:
-    assert upstream.robot(assets) is None
-    file = assets / upstream.ROBOT
-    file.parent.mkdir(parents=True)
-    file.write_text("<robot/>")
+def test_the_robot_is_the_folders_own_or_none(assets: Path) -> None:
+    with pytest.raises(ManigymError, match=f"missing .*{upstream.ROBOT}\n.*dexpoint-release"):
+        upstream.robot(assets)
+    file = write_robot(assets)
     assert upstream.robot(assets) == file
+    text = file.read_text()
+    for old, new, message in (
+        (text, "<robot name='r'><link name='a'/></robot>", "no link 'link_base'; it has: a\n"),
+        ('"link_14.0"', '"thumb"', "has no link 'link_14.0'; it has: base_link, .*thumb"),
+        ('name="joint_15.0" type="revolute"', 'name="joint_15.0" type="fixed"', "has 21 moving"),
+    ):
+        file.write_text(text)
+        edit_text(file, old, new)
+        with pytest.raises(ManigymError, match=message):
+            upstream.robot(assets)
+
+
+def test_the_folder_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = write_robot(tmp_path / "assets")
+    assert robot_urdf(Path("~/assets")) == file
+    for name, message in (
+        ("~/other", f"no such folder: {tmp_path}/other\n  unpack"),
+        (str(file), f"no such folder: {file}"),
+        ("~nobody-here/assets", "asset_folder '~nobody-here/assets'"),
+    ):
+        with pytest.raises(ManigymError, match=message):
+            robot_urdf(Path(name))
+        with pytest.raises(ManigymError, match=message):
+            instances_of("toilet", "seen", Path(name))
+
+
+def test_an_edited_file_is_read_again(assets: Path) -> None:
+    assert upstream.instances(assets, "faucet", "seen")[0].scale == 1.0
+    edit(assets / "annotation/faucet_scale.json", lambda _: {"148": 0.25})
+    assert upstream.instances(assets, "faucet", "seen")[0].scale == 0.25
 
 
 NUMBER = "expected a finite number"
@@ -166,8 +188,16 @@ CHANGES: dict[str, tuple[str, str, Any, str]] = {
         "bucket", "joint_annotation", {"100431": {"left": 1, "middle": 0, "min": 0}},
         "expected 'max'",
     ),
+    "max alone": (
+        "bucket", "joint_annotation", {"100431": {"left": 1, "middle": 0, "max": 0}},
+        "expected 'min'",
+    ),
+    "ajar": (
+        "laptop", "joint_annotation", {"11395": {"left": 0.25, "middle": 0.125}},
+        "at most 0.2 rad apart.* nothing is left to do",
+    ),
     "nothing to do": (
-        "laptop", "joint_annotation", {"11395": {"left": 1, "middle": 1}}, "nothing is left to do",
+        "bucket", "joint_annotation", {"100431": {"left": 1, "middle": 1}}, "nothing is left to do",
     ),
 }  # fmt: skip
 
@@ -246,17 +276,3 @@ def test_a_toilet_s_line_that_is_not_one(assets: Path) -> None:
         file.write_text(f"header\n{line}\n\n")
         with pytest.raises(ManigymError, match=message):
             one(assets, "toilet")
-
-
-def test_urdf_files_that_are_not_objects(assets: Path) -> None:
-    file = place_of(assets, "bucket") / "mobility.urdf"
-    text = file.read_text()
-    for old, new, message in (
-        ("<robot", "<", "cannot be read"),
-        ('child link="link_0"', 'child link="nowhere"', "joint 'joint_moving' has no child link"),
-        ('"link_0"', '"handle"', "has no link 'link_0'; it has: base, handle, link_1"),
-    ):
-        file.write_text(text)
-        edit_text(file, old, new)
-        with pytest.raises(ManigymError, match=message):
-            one(assets, "bucket")
