@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -224,6 +224,14 @@ def _known(what: str, asked: Sequence[str], offered: Sequence[str], env: str) ->
             f"{env} has no {what} {wrong[0]!r}{hint}; it offers: {', '.join(offered)}"
         )
     return names
+
+
+def one_of(simulator: str, what: str, value: str, offered: Iterable[str]) -> str:
+    """The value, if it is one of those that a simulator's option offers."""
+    names = tuple(offered)
+    if not isinstance(value, str) or value not in names:
+        raise ManigymError(f"{simulator} has no {what} {value!r}; it offers: {', '.join(names)}")
+    return value
 
 
 def _positive(what: str, value: int) -> int:

@@ -18,6 +18,7 @@ from envs.base import Expert
 from envs.mujoco_env import MujocoEnv
 from envs.point_cloud import camera_points, farthest_points
 from envs.schema import ManigymError, TaskCard
+from envs.task_env import one_of
 
 _PEN_LENGTHS = ("pen_length", "tar_length")  # measured by upstream at reset
 REWARDS = ("corrected", "upstream", "sparse")
@@ -73,9 +74,9 @@ class AdroitEnv(MujocoEnv):
     ) -> None:
         super().__init__(card, **options)
         task = card.task
-        self.reward = _one_of("reward", reward, REWARDS)
+        self.reward = one_of("Adroit", "reward", reward, REWARDS)
         self.scene = SCENES[task]
-        self.cloud_frame = _one_of("point_cloud", point_cloud, CLOUDS)
+        self.cloud_frame = one_of("Adroit", "point_cloud", point_cloud, CLOUDS)
         if point_cloud == "maniflow" and self.scene.cloud is None:
             raise ManigymError(f"{card.id}: ManiFlow defines no point cloud for this task")
         kind = "sparse" if reward == "sparse" else "dense"
@@ -172,9 +173,3 @@ class AdroitEnv(MujocoEnv):
 def _about_x(degrees: float) -> np.ndarray:
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
-
-
-def _one_of(what: str, value: str, offered: tuple[str, ...]) -> str:
-    if value not in offered:
-        raise ManigymError(f"Adroit has no {what} {value!r}; it offers: {', '.join(offered)}")
-    return value

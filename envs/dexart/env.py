@@ -22,6 +22,7 @@ from envs.sapien.env import SapienEnv
 from envs.sapien.geometry import Pose
 from envs.sapien.scene import Scene
 from envs.schema import ManigymError, TaskCard
+from envs.task_env import one_of
 
 _PLACE, _CLOUD = 0, 1  # streams of an episode
 
@@ -53,8 +54,8 @@ class DexArtEnv(SapienEnv):
         **options: Any,
     ) -> None:
         super().__init__(card, **options)
-        self.instances = _one_of("instances", instances, SPLITS)
-        self.cloud = _one_of("cloud", cloud, SIZES)
+        self.instances = one_of("DexArt", "instances", instances, SPLITS)
+        self.cloud = one_of("DexArt", "cloud", cloud, SIZES)
         if not isinstance(randomize, bool):
             raise ManigymError(f"randomize is true or false, got {randomize!r}")
         if not isinstance(asset_folder, str | None):
@@ -174,12 +175,6 @@ class DexArtEnv(SapienEnv):
         cloud = crop(cloud, np.asarray(self.setting.low), np.asarray(self.setting.high))
         rng = np.random.default_rng([self.seed_used, _CLOUD, len(self._actions)])
         return sample(cloud, self.num_points, self.cloud, rng).astype(np.float32)
-
-
-def _one_of(what: str, value: str, known: Any) -> str:
-    if not isinstance(value, str) or value not in known:
-        raise ManigymError(f"DexArt has no {what} {value!r}; it offers: {', '.join(known)}")
-    return value
 
 
 def _index(instance: int | None, count: int) -> int | None:

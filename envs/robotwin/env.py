@@ -30,6 +30,7 @@ from envs.robotwin.world import (
 from envs.sapien.env import SapienEnv
 from envs.sapien.scene import Scene
 from envs.schema import ManigymError, SimulationError, TaskCard
+from envs.task_env import one_of
 
 # The streams of an episode, beside its layout.
 _LOOK, _CLUTTER, _WORDS = 1, 2, 3
@@ -66,10 +67,10 @@ class RoboTwinEnv(SapienEnv):
         **options: Any,
     ) -> None:
         super().__init__(card, **options)
-        self.variant = _one_of("variant", variant, tuple(VARIANTS))
-        self.proprio = _one_of("proprio", proprio, ("commanded", "measured"))
+        self.variant = one_of("RoboTwin", "variant", variant, tuple(VARIANTS))
+        self.proprio = one_of("RoboTwin", "proprio", proprio, ("commanded", "measured"))
         split = VARIANTS[variant] if instructions is None else instructions
-        self.split = _one_of("instructions", split, ("seen", "unseen"))
+        self.split = one_of("RoboTwin", "instructions", split, ("seen", "unseen"))
         if not isinstance(expert_checked, bool):
             raise ManigymError(f"expert_checked is true or false, got {expert_checked!r}")
         if not isinstance(asset_folder, str | None):
@@ -206,9 +207,3 @@ class RoboTwinEnv(SapienEnv):
         low = np.array(CROP_LOW) - (0.0, 0.0, self.stage.lowered)
         xyz = cloud[:, :3]
         return cloud[((xyz >= low) & (xyz <= CROP_HIGH)).all(axis=1)]
-
-
-def _one_of(what: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise ManigymError(f"RoboTwin has no {what} {value!r}; it offers: {', '.join(known)}")
-    return value

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from envs.dexart.expert.grips import BACK, Grip, grips
+from envs.dexart.expert.postures import reached
 from envs.dexart.expert.rehearsal import best
-from envs.dexart.expert.servo import Command, rotation_vector
+from envs.dexart.expert.servo import Command
 from envs.dexart.robot import Robot
 from envs.dexart.tabletop import Tabletop
 from envs.dexart.things import Thing
@@ -74,7 +75,5 @@ def _go(robot: Robot, goal: Pose, back: float) -> Iterator[Command]:
             return
         before = place
         yield Command(goal, _OPEN, _SPEED, exact=True)
-        turn = rotation_vector(goal.rotation @ robot.palm.pose.rotation.T)
-        miss = np.linalg.norm(np.subtract(goal.position, robot.palm.pose.position))
-        if miss < _NEAR[back][0] and np.linalg.norm(turn) < _NEAR[back][1]:
+        if reached(robot, goal, *_NEAR[back]):
             return

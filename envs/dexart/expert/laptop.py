@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from envs.dexart.expert.servo import Command, rotation_vector
+from envs.dexart.expert.postures import reached
+from envs.dexart.expert.servo import Command
 from envs.dexart.tabletop import Tabletop
 from envs.dexart.things import Thing, vertices
 from envs.sapien.geometry import Pose
@@ -90,7 +91,7 @@ def laptop(table: Tabletop) -> Iterator[Command]:
         for _ in range(_WAIT):
             pose = lid.hand(beyond, _ASIDE, 0.0, _LEVEL, _BELOW)
             yield Command(pose, _FLAT, _SPEED, exact=True)
-            if _reached(robot.palm.pose, pose):
+            if reached(robot, pose, *_NEAR):
                 break
     yield from _lift(lid)
 
@@ -110,10 +111,3 @@ def _lift(lid: _Lid) -> Iterator[Command]:
             fingers[_BENDS] = _BEND + _FIRMER * min(pressed, 40)
         pose = lid.hand(beyond, aside, lead, _LEVEL * share + _LEAN)
         yield Command(pose, fingers, _SPEED, exact=True)
-
-
-def _reached(at: Pose, goal: Pose) -> bool:
-    metres, radians = _NEAR
-    turn = rotation_vector(goal.rotation @ at.rotation.T)
-    shift = np.subtract(goal.position, at.position)
-    return bool(np.linalg.norm(shift) < metres and np.linalg.norm(turn) < radians)
