@@ -27,6 +27,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.schema import CAMERA_MODALITIES, ManigymError, SimulationError, TaskCard
+from envs.stopwatch import Stopwatch
 from envs.task_env import Expert, Observation, TaskEnv
 
 EXPERT_STREAM = 1
@@ -34,10 +35,14 @@ VECTORS = ("proprio", "state")
 
 
 class ManipEnv(TaskEnv):
-    """A task whose simulator runs in this interpreter; options: :class:`TaskEnv`."""
+    """A task whose simulator runs in this interpreter; options: :class:`TaskEnv`.
+
+    ``stopwatch``: seconds of the stages ``reset``, ``simulate``, ``sense``, ``render`` and ``expert``.
+    """
 
     def __init__(self, card: TaskCard, **options: Any) -> None:
         super().__init__(card, **options)
+        self.stopwatch = Stopwatch()
         self._goals: list[bool] = []
         self._held = 0  # how many of them are true
         self._running = self._started = False
@@ -90,7 +95,8 @@ class ManipEnv(TaskEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start the episode that ``seed`` determines; without one, the next seed of this stream."""
-        self._reset(self._next_seed(seed))
+        with self.stopwatch("reset"):
+            self._reset(self._next_seed(seed))
         self._goals, self._held, self._expert = [], 0, None
         self._running = self._started = True
         return self.observe(), {"seed": self.seed_used, "success": False, "is_success": False}
@@ -103,7 +109,7 @@ class ManipEnv(TaskEnv):
     def render(self) -> Any:
         """uint8 (H, W, 3) picture through the ``film_camera``, 256 pixels high."""
         self.require_episode()
-        return self._picture("rgb", self.film_camera, (256, 256))
+        return self.picture("rgb", self.film_camera, (256, 256))
 
     def render_device(self) -> str:
         return "none"
@@ -122,7 +128,10 @@ class ManipEnv(TaskEnv):
         self.require_episode()
         if not self._running:
             raise gym.error.ResetNeeded(f"{self.card.id}: the episode is over, call reset() first")
-        native = self.card.action.to_native(self._checked(action))
+        with self.stopwatch("simulate"):
+            return self._step(self.card.action.to_native(self._checked(action)))
+
+    def _step(self, native: np.ndarray) -> tuple[float, bool, bool]:
         reward = 0.0
         for _ in range(self.protocol.action_repeat):
             reward += self._advance(native)
@@ -138,7 +147,8 @@ class ManipEnv(TaskEnv):
     def observe(self) -> Observation:
         """The chosen modalities of the present state; non-finite ones are an error."""
         self.require_episode()
-        observation = {m: self._observe_one(m) for m in self.modalities}
+        with self.stopwatch("sense"):
+            observation = {m: self._observe_one(m) for m in self.modalities}
         for modality in VECTORS:
             if modality in observation and not np.isfinite(observation[modality]).all():
                 raise SimulationError(
@@ -156,6 +166,11 @@ class ManipEnv(TaskEnv):
     def goal_reached(self) -> bool:
         """Whether the criterion held after the last step."""
         return bool(self._goals) and self._goals[-1]
+
+    def picture(self, kind: str, camera: str, size: tuple[int, int]) -> np.ndarray:
+        """One picture of the present state, (H, W) or (H, W, 3); ``size`` is (height, width)."""
+        with self.stopwatch("render"):
+            return self._picture(kind, camera, size)
 
     # ---------------------------------------------------------- state as data
     def snapshot(self) -> dict[str, Any]:
@@ -190,9 +205,10 @@ class ManipEnv(TaskEnv):
 
     def _observe_one(self, modality: str) -> Any:
         if modality in CAMERA_MODALITIES:
-            return {c: self._picture(modality, c, self.image_size) for c in self.cameras}
+            return {c: self.picture(modality, c, self.image_size) for c in self.cameras}
         if modality == "expert":
-            return self._expert_action()
+            with self.stopwatch("expert"):
+                return self._expert_action()
         if modality == "instruction":
             return self.instruction
         return self._sense(modality)

@@ -112,7 +112,7 @@ class MujocoEnv(ManipEnv):
         origin, axes = self._base_frame()
         clouds = []
         for name in self.cameras:
-            rgb, depth = (self._picture(kind, name, self.image_size) for kind in ("rgb", "depth"))
+            rgb, depth = (self.picture(kind, name, self.image_size) for kind in ("rgb", "depth"))
             cam = self.data.camera(name)
             fovy = float(self.model.cam_fovy[cam.id])
             clouds.append(camera_points(rgb, depth, fovy, cam.xpos, cam.xmat.reshape(3, 3)))

@@ -137,7 +137,7 @@ class AdroitEnv(MujocoEnv):
         if self.cloud_frame == "world" or cloud is None:
             return super()._point_cloud()
         rgb, depth = (
-            self._picture(kind, cloud.camera, self.image_size) for kind in ("rgb", "depth")
+            self.picture(kind, cloud.camera, self.image_size) for kind in ("rgb", "depth")
         )
         fovy = float(self.model.camera(cloud.camera).fovy[0])
         points = camera_points(rgb, depth, fovy, np.array(cloud.offset), _about_x(cloud.tilt))
