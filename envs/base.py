@@ -129,9 +129,9 @@ class ManipEnv(TaskEnv):
         if not self._running:
             raise gym.error.ResetNeeded(f"{self.card.id}: the episode is over, call reset() first")
         with self.stopwatch("simulate"):
-            return self._step(self.card.action.to_native(self._checked(action)))
+            return self._control_step(self.card.action.to_native(self._checked(action)))
 
-    def _step(self, native: np.ndarray) -> tuple[float, bool, bool]:
+    def _control_step(self, native: np.ndarray) -> tuple[float, bool, bool]:
         reward = 0.0
         for _ in range(self.protocol.action_repeat):
             reward += self._advance(native)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,9 @@ class EpisodeSummary:
     that two executions can be compared step by step. ``trajectory``: when recorded, ``obs/<key>``
     (T, ...), ``action`` (T, A), ``reward`` (T,) and ``sim_state`` (T, D), each before the action of
     its step. ``instruction``: the goal in words. ``frames``: the film, uint8 (H, W, 3) each.
-    ``measures`` and ``scene``: see :class:`envs.base.ManipEnv`.
+    ``measures`` and ``scene``: see :class:`envs.base.ManipEnv`. ``stages``: seconds spent in
+    ``reset``, ``simulate``, ``sense``, ``render``, ``expert``, ``track`` (hashes and recording)
+    and ``film``.
     """
 
     success: bool
@@ -37,7 +38,7 @@ class EpisodeSummary:
     total_reward: float
     state_hash: str
     action_hash: str
-    sim_seconds: float
+    stages: dict[str, float]
     actions: np.ndarray
     rewards: np.ndarray
     state_chain: np.ndarray
@@ -83,16 +84,14 @@ class EpisodeRunner:
         ``track`` chains the hashes and gives a summary at the end; ``record`` keeps the
         trajectory, ``film`` the pictures (both need ``track``).
         """
-        started = perf_counter()
         self._open_books(track, record, film)
         observation, _ = self.env.reset(seed=seed)
         self._latest = flatten(observation)
         self._note_state()
-        self._seconds += perf_counter() - started
         return Reply([self._latest])
 
     def _open_books(self, track: bool, record: bool, film: bool) -> None:
-        self._seconds = 0.0
+        self.env.stopwatch.take()
         self._track = track
         self._states, self._actions = (hashlib.blake2b(digest_size=16) for _ in range(2))
         self._rewards: list[float] = []
@@ -104,7 +103,6 @@ class EpisodeRunner:
 
     def run(self, actions: np.ndarray, n_obs: int = 1) -> Reply:
         """Execute float32 (K, A), ending with the episode; observe the last ``n_obs`` steps."""
-        started = perf_counter()
         reply = Reply([])
         end = min(len(actions), self.env.horizon - len(self._rewards))  # unless success is earlier
         for k, action in enumerate(actions):
@@ -125,7 +123,6 @@ class EpisodeRunner:
         self._rewards += reply.rewards
         reply.observations = reply.observations[-n_obs:] if n_obs else []
         reply.succeeded = self.env.succeeded
-        self._seconds += perf_counter() - started
         if self._track and (reply.terminated or reply.truncated):
             reply.summary = self._summary()
         return reply
@@ -142,27 +139,32 @@ class EpisodeRunner:
 
     def _note_state(self) -> None:
         if self._track:
-            self._states.update(self.env.state_bytes())
-            self._chain.append(self._states.digest()[:LINK])
+            with self.env.stopwatch("track"):
+                self._states.update(self.env.state_bytes())
+                self._chain.append(self._states.digest()[:LINK])
         if self._film:
             self._shoot()
 
     def _shoot(self) -> None:
         """One picture of the film; without a renderer the episode goes on and says so."""
-        started = perf_counter()
+        watch = self.env.stopwatch
+        seconds = watch.take()
         try:
             self._frames.append(self.env.render())
         except ManigymError as problem:
             self._film, self._film_problem = False, str(problem)
-        self._seconds -= perf_counter() - started  # not the simulator's time
+        seconds["film"] = seconds.get("film", 0.0) + sum(watch.take().values())
+        watch.seconds = seconds
 
     def _record_before(self, action: np.ndarray) -> None:
         if self._rows is not None:
-            row = {
-                f"obs/{k}": v for k, v in self._latest.items() if k not in ("expert", "instruction")
-            }
-            clipped = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
-            self._rows.append(row | {"action": clipped, "sim_state": self.env.sim_state()})
+            with self.env.stopwatch("track"):
+                self._rows.append(self._row(action))
+
+    def _row(self, action: np.ndarray) -> dict[str, Any]:
+        row = {f"obs/{k}": v for k, v in self._latest.items() if k not in ("expert", "instruction")}
+        clipped = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
+        return row | {"action": clipped, "sim_state": self.env.sim_state()}
 
     def _summary(self) -> EpisodeSummary:
         trajectory, rewards = None, np.array(self._rewards, np.float32)
@@ -175,7 +177,7 @@ class EpisodeRunner:
             total_reward=float(np.sum(self._rewards)),
             state_hash=self._states.hexdigest(),
             action_hash=self._actions.hexdigest(),
-            sim_seconds=self._seconds,
+            stages=self.env.stopwatch.take(),
             actions=np.stack(self._executed),
             rewards=rewards,
             state_chain=np.frombuffer(b"".join(self._chain), np.uint8).reshape(-1, LINK),

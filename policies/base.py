@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -45,10 +46,12 @@ class Policy(ABC):
     """Chooses action chunks.
 
     ``packages``: distributions whose versions can change its answers (besides numpy, torch and its
-    own, which are recorded anyway).
+    own, which are recorded anyway). ``stages``: seconds of the parts of the last :meth:`act` that a
+    policy cares to tell apart, e.g. ``encode`` and ``denoise``.
     """
 
     spec: PolicySpec
+    stages: Mapping[str, float] = MappingProxyType({})
     name: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()
 

@@ -102,10 +102,12 @@ def test_no_leaderboard_says_how_to_make_one(tmp_path):
 
 
 def test_figures_count_errors_apart():
+    fast = {"simulate": 0.2, "render": 0.3, "act": 7.0, "film": 9.0}  # the last two do not count
+    slow = {"reset": 0.5, "simulate": 1.0}
     records = [
-        record(0, success=True, steps=10, total_reward=2.0, policy_ms=[1.0, 3.0], sim_seconds=0.5),
-        record(1, success=False, steps=30, total_reward=-1.0, policy_ms=[2.0], sim_seconds=1.5),
-        record(2, "error", success=None, steps=None, total_reward=None, sim_seconds=None),
+        record(0, success=True, steps=10, total_reward=2.0, policy_ms=[1.0, 3.0], stages=fast),
+        record(1, success=False, steps=30, total_reward=-1.0, policy_ms=[2.0], stages=slow),
+        record(2, "error", success=None, steps=None, total_reward=None, stages={}),
     ]
     figures = outcome_figures(records)
     assert (figures["episodes"], figures["successes"], figures["errors"]) == (2, 1, 1)

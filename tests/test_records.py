@@ -26,7 +26,7 @@ def record(episode, status="ok", **fields):
         "state_hash": "00",
         "action_hash": "11",
         "policy_ms": [0.5],
-        "sim_seconds": 0.1,
+        "stages": {"simulate": 0.1},
         "isolation": "in_process",
         "conditions": "0123456789ab",
     }

@@ -8,7 +8,7 @@ results are the same for any number of workers.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -69,14 +69,16 @@ class Outcome:
 
     ``policy_seconds``: duration of each call; one that served several episodes counts in full in
     each of them, as that is how long each had to wait. ``delays``: ticks drawn, with lateness.
-    ``terminated``: it ended before its horizon did. ``state``: the policy's of this episode;
-    ``window``: what it would have seen next.
+    ``stages``: seconds of the policy's parts spent on this episode, its share of calls that served
+    several. ``terminated``: it ended before its horizon did. ``state``: the policy's of this
+    episode; ``window``: what it would have seen next.
     """
 
     episode: PlannedEpisode
     summary: EpisodeSummary | None
     failure: Failure | None
     policy_seconds: list[float] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=dict)
     delays: list[int] = field(default_factory=list)
     retried: bool = False
     terminated: bool = False
@@ -96,6 +98,7 @@ class _Running:
         tries_left: int,
     ) -> None:
         self.episode, self.seconds = episode, list[float]()
+        self.stages: Counter[str] = Counter()
         self.tries_left = tries_left
         self.delays: list[int] = []
         n_action, spec = policy.spec.n_action, policy.spec
@@ -199,7 +202,15 @@ def _answers(pool: Pool, count: int) -> list[tuple[int, Reply | Failure]]:
 
 
 def _outcome(ended: _Running, reply: Reply | Failure) -> Outcome:
-    outcome = Outcome(ended.episode, None, None, ended.seconds, ended.delays, state=ended.state)
+    outcome = Outcome(
+        ended.episode,
+        None,
+        None,
+        ended.seconds,
+        dict(ended.stages),
+        ended.delays,
+        state=ended.state,
+    )
     if isinstance(reply, Failure):
         return replace(outcome, failure=reply, retried=ended.tries_left > 0)
     last, terminated = ended.window(reply), reply.terminated
@@ -211,6 +222,10 @@ def _answer(policy: Policy, questions: Sequence[_Question]) -> list[tuple[_Quest
     started = perf_counter()
     chunks = ask(policy, [q.window for q in questions], [q.episode.state for q in questions])
     seconds = perf_counter() - started
+    parts = {name: part / len(questions) for name, part in policy.stages.items()}
+    parts["act"] = seconds / len(questions) - sum(parts.values())
+    for question in questions:
+        question.episode.stages.update(parts)
     return [
         (q, q.episode.actions(chunk, seconds)) for q, chunk in zip(questions, chunks, strict=True)
     ]

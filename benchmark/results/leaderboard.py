@@ -115,7 +115,7 @@ def outcome_figures(
     estimate = confidence_sequence if interval == "sequence" else INTERVALS[interval]
     low, high = estimate(successes, len(good), confidence)
     policy_ms = [ms for r in good for ms in r.policy_ms]
-    sim_seconds = sum(r.sim_seconds or 0.0 for r in good)
+    sim_seconds = sum(r.sim_seconds for r in good)
     steps = [r.steps or 0 for r in good]
     return {
         "episodes": len(good),

@@ -23,6 +23,9 @@ from benchmark.results.traces import Trace, write_trace
 from envs.schema import ManigymError
 
 
+NOT_SIMULATED = ("encode", "denoise", "act", "film")
+
+
 class DamagedRecord(ManigymError):
     """A line that is not a record, or not the one that was written."""
 
@@ -35,7 +38,9 @@ class EpisodeRecord:
     apart, never as a failure of the policy). Hashes chain over all states and all actions; the
     ``trace`` file has them step by step. ``isolation``: where the simulator ran; ``conditions``:
     name of a file that says all else a result could depend on. ``delays``: in control ticks.
-    ``measures``: what the environment measures beside success (``ManipEnv.measures``).
+    ``measures``: what the environment measures beside success (``ManipEnv.measures``). ``stages``:
+    seconds spent in each part of the simulator (:class:`envs.episode.EpisodeSummary`) and of the
+    policy (``encode``, ``denoise``, ``act`` for the rest; shares of calls that served several).
     """
 
     env: str
@@ -49,7 +54,7 @@ class EpisodeRecord:
     state_hash: str | None
     action_hash: str | None
     policy_ms: list[float]
-    sim_seconds: float | None
+    stages: dict[str, float]
     isolation: str
     conditions: str
     trace: str | None = None
@@ -58,6 +63,11 @@ class EpisodeRecord:
     video: str | None = None
     delays: list[int] = field(default_factory=list)
     measures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def sim_seconds(self) -> float:
+        """Time in the simulator, films apart."""
+        return sum(s for name, s in self.stages.items() if name not in NOT_SIMULATED)
 
     @property
     def outcome(self) -> tuple[Any, ...]:
@@ -89,7 +99,7 @@ class EpisodeRecord:
             state_hash=summary.state_hash if summary else None,
             action_hash=summary.action_hash if summary else None,
             policy_ms=[round(1e3 * s, 3) for s in outcome.policy_seconds],
-            sim_seconds=round(summary.sim_seconds, 4) if summary else None,
+            stages=_rounded(outcome.stages | (summary.stages if summary else {})),
             isolation=isolation,
             conditions=conditions,
             trace=trace[0] if trace else None,
@@ -121,6 +131,10 @@ class EpisodeRecord:
         if record.to_json() != line:
             raise DamagedRecord("it is not written as records are")
         return record
+
+
+def _rounded(stages: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 5) for name, seconds in stages.items()}
 
 
 def _digest(data: Mapping[str, Any]) -> str:
