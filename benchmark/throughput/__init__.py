@@ -1,0 +1,1 @@
+"""How fast: environments, episodes, policies and loaders, ours and others', in the same run."""
