@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "is the leaderboard what was measured? Files, figures, and a sample executed again",
     "plan": "how many episodes a question needs",
     "invariance": "the same episodes in many ways: does a result depend on how it was made?",
+    "throughput": "how fast: steps, episodes, policies, loaders; against other ways to run them",
     "leaderboard": "leaderboard.csv as a table, Markdown, CSV or one HTML page",
     "data": "recorded episodes of any format: inspect, validate, convert",
     "list": "environments and policies",

@@ -120,9 +120,7 @@ def evaluate(job: Evaluation, folder: RunFolder) -> float | None:
     missing, planned = missing_episodes(job, folder), len(job.plan())
     if not missing:
         return None
-    workers = replace(
-        job.workers, count=min(job.workers.count, len(missing)), logs=folder.path / "logs"
-    )
+    workers = replace(job.workers.at_most(len(missing)), logs=folder.path / "logs")
     with (
         opened(job, workers) as (pool, options),
         progress(planned, planned - len(missing), job.env, "ep") as bar,

@@ -34,6 +34,12 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
+@pytest.fixture(autouse=True)
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--workers auto`` is one here, so that tests of a command run in this process."""
+    monkeypatch.setattr("benchmark.commands.arguments.default_workers", lambda: (1, "a test"))
+
+
 @pytest.fixture
 def twins():
     """Makes pairs of one environment: here, and in a worker."""

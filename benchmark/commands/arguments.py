@@ -11,6 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from benchmark.machine import default_workers
+from benchmark.progress import note
 from envs.isolation.child import DEADLINE
 from envs.isolation.interpreter import ISOLATION
 from envs.make import Workers
@@ -56,12 +58,25 @@ def folder(text: str) -> Path:
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    """``--out``, ``--workers``, ``--isolation``, ``--deadline``."""
+    """``--out``, ``--workers``, ``--scenes``, ``--isolation``, ``--deadline``."""
     parser.add_argument(
         "--out", type=folder, default=DEFAULT_OUT, metavar="DIR", help="default: runs/"
     )
     parser.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="simulator processes (default 1)"
+        "--workers",
+        type=worker_count,
+        default="auto",
+        metavar="N",
+        help="simulator processes (default auto: one for each core, if memory suffices); results "
+        "do not depend on it",
+    )
+    parser.add_argument(
+        "--scenes",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="environments in each process: it steps one while the policy thinks about another "
+        "(default 1; 2 where the policy is slow or on a GPU)",
     )
     parser.add_argument(
         "--isolation",
@@ -79,9 +94,19 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def worker_count(text: str) -> int:
+    """A number of processes, or what suits the machine, which is said."""
+    if text != "auto":
+        return positive(text)
+    count, why = default_workers()
+    if count > 1:
+        note(f"{count} workers ({why}); --workers N for another number")
+    return count
+
+
 def workers(args: argparse.Namespace) -> Workers:
-    """What ``--workers``, ``--isolation`` and ``--deadline`` ask for."""
-    return Workers(args.workers, args.isolation, args.deadline)
+    """What ``--workers``, ``--scenes``, ``--isolation`` and ``--deadline`` ask for."""
+    return Workers(args.workers, args.isolation, args.deadline, scenes=args.scenes)
 
 
 def add_sweep(parser: argparse.ArgumentParser, example: str) -> None:

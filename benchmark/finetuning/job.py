@@ -15,8 +15,8 @@ from benchmark.claim import claimed
 from benchmark.finetuning.learner import Diverged
 from benchmark.finetuning.loop import Trainer
 from benchmark.finetuning.settings import AdvantageSettings, FinetuneSettings
+from benchmark.machine import available_cores
 from benchmark.results.provenance import (
-    available_cores,
     code_version,
     config_hash,
     file_hash,

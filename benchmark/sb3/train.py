@@ -18,9 +18,10 @@ from omegaconf import OmegaConf
 
 from benchmark.claim import claimed
 from benchmark.engine.plan import planned_episode
+from benchmark.machine import available_cores
 from benchmark.pipeline import WITHOUT_EFFECT
 from benchmark.progress import note, progress
-from benchmark.results.provenance import available_cores, config_hash, slug
+from benchmark.results.provenance import config_hash, slug
 from benchmark.sb3.model import hyperparameters, make_model, separate_streams, torch_threads
 from benchmark.sb3.monitor import Monitor, Validation
 from benchmark.sb3.settings import SB3Settings

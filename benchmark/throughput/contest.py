@@ -25,13 +25,15 @@ class Contender:
     """One way of doing the work. ``open`` prepares it (starts its processes) and gives a
     :data:`Once`; leaving the context ends everything it has started.
 
-    ``detail``: what a table says beside the name, e.g. ``chunks of 8``.
+    ``detail``: what a table says beside the name, e.g. ``chunks of 8``. ``observed``: the share of
+    its units that are observed, where they are steps.
     """
 
     name: str
     open: Callable[[], AbstractContextManager[Once]]
     workers: int = 1
     detail: str = ""
+    observed: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""Contests as one picture: a bar for every contender, a whisker for its spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmark.throughput.figures import Figure, grouped
+
+WIDTH, BAR, NAMES = 560, 22, 300  # pixels: of the longest bar, of a line, of the names
+
+
+def write_chart(path: Path, rows: Sequence[Figure]) -> None:
+    """An SVG with a block of bars for each contest; the first contender's stand out."""
+    templates = FileSystemLoader(Path(__file__).parent)
+    page = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
+    path.write_text(page.get_template("chart.svg").render(**_layout(rows)))
+
+
+def _layout(rows: Sequence[Figure]) -> dict[str, Any]:
+    blocks, top = [], 0
+    for (measure, subject, looks), block in grouped(rows).items():
+        longest = max(row.high for row in block)
+        title = f"{measure}, {block[0].unit}: {subject}{f', {looks}' if looks else ''}"
+        bars = [
+            _bar(row, 2 * BAR + i * BAR, longest, row.contender == block[0].contender)
+            for i, row in enumerate(block)
+        ]
+        blocks.append({"top": top, "title": title, "bars": bars})
+        top += (len(block) + 3) * BAR
+    return {"blocks": blocks, "height": top, "width": NAMES + WIDTH + 140, "names": NAMES}
+
+
+def _bar(row: Figure, top: int, longest: float, ours: bool) -> dict[str, Any]:
+    def length(value: float) -> float:
+        return round(WIDTH * value / longest, 1)
+
+    workers = f", {row.workers} workers" if row.workers > 1 else ""
+    detail = f" ({row.detail})" if row.detail else ""
+    return {
+        "top": top,
+        "name": f"{row.contender}{detail}{workers}",
+        "length": length(row.median),
+        "low": length(row.low),
+        "high": length(row.high),
+        "ours": ours,
+        "value": f"{row.median:,g}",
+    }

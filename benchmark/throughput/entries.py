@@ -1,0 +1,133 @@
+"""From what was asked to contests: who takes part in which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.throughput.contest import Contender, Contest
+from benchmark.throughput.environments import ClosedLoop, chunks, every_frame
+from benchmark.throughput.job import EnvJob, StandIn
+from benchmark.throughput.peers import peers_of
+from benchmark.throughput.policies import PolicyJob, calls, first_windows, load
+from benchmark.throughput.scaling import EpisodeCost
+from envs.make import Workers
+from envs.schema import ManigymError
+from policies.base import Policy
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure. ``workers``: from many to few; ``settings``: by section (``policy``,
+    ``env``, ``training``); the others as the command's arguments."""
+
+    envs: Sequence[str]
+    policy: str | None
+    checkpoint: Path | None
+    data: Path | None
+    observations: Sequence[str] | None
+    chunk: int
+    n_obs: int
+    workers: Sequence[Workers]
+    batch_sizes: Sequence[int]
+    against: Sequence[str]
+    seconds: float
+    episodes: int | None
+    seed: int
+    settings: Mapping[str, Any]
+
+    def policy_for(self, env: str) -> Policy:
+        """The policy that was asked for, or one that costs nothing."""
+        if self.policy is None:
+            return StandIn(self.observations or ("proprio", "state"), self.n_obs, self.chunk)
+        options = self.settings["env"]
+        return load(self.policy, self.checkpoint, self.settings["policy"], env, options)
+
+    def job(self, env: str, workers: Workers) -> EnvJob:
+        """The environment work of one task."""
+        policy = self.policy_for(env)
+        seen = self.observations or policy.spec.observations
+        options = {**policy.spec.env_options, **self.settings["env"], "observations": seen}
+        episodes = self.episodes or max(w.slots for w in self.workers)
+        return EnvJob(env, options, policy, workers, self.seconds, episodes, self.seed)
+
+
+@dataclass
+class Entry:
+    """One contest; all contenders are compared with the first. ``looks``: what is seen."""
+
+    measure: str
+    subject: str
+    looks: str
+    contenders: Sequence[Contender]
+    loop: ClosedLoop | None = None
+    result: Contest | None = field(default=None, init=False)
+
+    def cost(self) -> EpisodeCost | None:
+        """What one of our episodes cost, where episodes were run."""
+        if self.loop is None or self.result is None:
+            return None
+        first = self.result.results[0]
+        ours = [r for r in self.result.results if r.contender.name == first.contender.name]
+        fewest = min(ours, key=lambda result: result.contender.workers)
+        more = first.contender.workers / fewest.contender.workers
+        return self.loop.cost(first.cpu_seconds, first.against(fewest)[0] / more)
+
+
+def entries(asked: Asked, measures: Sequence[str]) -> list[Entry]:
+    """The contests of these measures, in turn."""
+    unknown = [name for name in measures if name not in MEASURES]
+    if unknown:
+        raise ManigymError(f"no measure {unknown[0]!r}; choose of {', '.join(MEASURES)}")
+    return [entry for measure in measures for entry in MEASURES[measure](asked)]
+
+
+def _steps(asked: Asked) -> list[Entry]:
+    def entry(env: str) -> Entry:
+        jobs = [asked.job(env, workers) for workers in asked.workers]
+        ours = [every_frame(jobs[0]), chunks(jobs[0]), *map(every_frame, jobs[1:])]
+        theirs = peers_of("steps", asked.against, jobs[0])
+        return Entry("steps", env, _looks(jobs[0]), [*ours, *theirs])
+
+    return [entry(env) for env in asked.envs]
+
+
+def _episodes(asked: Asked) -> list[Entry]:
+    def entry(env: str) -> Entry:
+        loops = [ClosedLoop(asked.job(env, workers)) for workers in asked.workers]
+        theirs = peers_of("episodes", asked.against, loops[0].job)
+        looks = f"{_looks(loops[0].job)}; policy {asked.policy or 'without cost'}"
+        contenders = [*(loop.contender() for loop in loops), *theirs]
+        return Entry("episodes", env, looks, contenders, loops[0])
+
+    return [entry(env) for env in asked.envs]
+
+
+def _policy(asked: Asked) -> list[Entry]:
+    if asked.policy is None:
+        raise ManigymError("throughput policy: give --policy NAME, it is what is measured")
+
+    def entry(env: str, rows: int) -> Entry:
+        job = asked.job(env, asked.workers[-1])
+        interface, windows = first_windows(job, rows)
+        mine = PolicyJob(job.policy, interface, windows, asked.seconds)
+        theirs = peers_of("policy", asked.against, mine)
+        looks = f"{_looks(job)}; batch {rows}"
+        return Entry("policy", f"{asked.policy} on {env}", looks, [calls(mine), *theirs])
+
+    return [entry(env, rows) for env in asked.envs for rows in asked.batch_sizes]
+
+
+def _looks(job: EnvJob) -> str:
+    options = {**job.options}
+    seen = "+".join(options.pop("observations"))
+    return " ".join([seen, *(f"{name}={value}" for name, value in options.items())])
+
+
+MEASURES: Mapping[str, Callable[[Asked], list[Entry]]] = {
+    "steps": _steps,
+    "episodes": _episodes,
+    "policy": _policy,
+}
