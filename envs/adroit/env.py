@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from importlib import import_module
 from io import StringIO
@@ -93,17 +93,23 @@ class AdroitEnv(MujocoEnv):
         self._approached = APPROACHED.get(task) if reward == "corrected" else None
         self._mark_drops = task == "pen" and self.protocol.name != "gymnasium"
         self._dropped = False
-        self._observed = np.zeros(0)
+        # Its step computes an observation of 30 to 50 numbers, a tenth of the step, and returns it;
+        # reward and goal do not use it. Here it is computed when somebody looks.
+        self._look: Callable[[], np.ndarray] = self.simulator._get_obs
+        self.simulator._get_obs = lambda: None
+        self._observed: np.ndarray | None = None
 
     def _task_arrays(self) -> list[np.ndarray]:
         return self._randomised
 
     def _reset(self, seed: int) -> None:
-        self._observed, _ = self.simulator.reset(seed=seed)
+        self.simulator.reset(seed=seed)
+        self._observed = None
         self._dropped = False
 
     def _advance(self, native: np.ndarray) -> float:
-        self._observed, reward, _, _, _ = self.simulator.step(native)
+        _, reward, _, _, _ = self.simulator.step(native)
+        self._observed = None
         if self._mark_drops:
             height = self.data.xpos[self.simulator.obj_body_id, 2]
             self._dropped = self._dropped or bool(height < PEN_DROPPED)
@@ -120,11 +126,13 @@ class AdroitEnv(MujocoEnv):
         if modality == "proprio":
             return self.data.qpos[self._robot].astype(np.float32)
         if modality == "state":
-            return self._observed.astype(np.float32)
+            return self.observed().astype(np.float32)
         return self._point_cloud()
 
     def observed(self) -> np.ndarray:
         """float64 (S,) Gymnasium-Robotics' own observation of the present state."""
+        if self._observed is None:
+            self._observed = self._look()
         return self._observed
 
     # ------------------------------------------------------------ point cloud
@@ -136,9 +144,7 @@ class AdroitEnv(MujocoEnv):
         cloud = self.scene.cloud
         if self.cloud_frame == "world" or cloud is None:
             return super()._point_cloud()
-        rgb, depth = (
-            self.picture(kind, cloud.camera, self.image_size) for kind in ("rgb", "depth")
-        )
+        rgb, depth = self.rgbd(cloud.camera)
         fovy = float(self.model.camera(cloud.camera).fovy[0])
         points = camera_points(rgb, depth, fovy, np.array(cloud.offset), _about_x(cloud.tilt))
         return farthest_points(points[points[:, 2] > cloud.floor], self.num_points).astype(
@@ -156,7 +162,7 @@ class AdroitEnv(MujocoEnv):
     def snapshot(self) -> dict[str, Any]:
         lengths = {k: v for k, v in vars(self.simulator).items() if k in _PEN_LENGTHS}
         return super().snapshot() | {
-            "observed": self._observed.copy(),
+            "observed": self.observed().copy(),
             "dropped": self._dropped,
             "lengths": lengths,
             "seed": self.seed_used,
