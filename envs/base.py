@@ -28,7 +28,7 @@ import numpy as np
 
 from envs.schema import CAMERA_MODALITIES, ManigymError, SimulationError, TaskCard
 from envs.stopwatch import Stopwatch
-from envs.task_env import Expert, Observation, TaskEnv
+from envs.task_env import Expert, Observation, TaskEnv, all_finite
 
 EXPERT_STREAM = 1
 VECTORS = ("proprio", "state")
@@ -150,7 +150,7 @@ class ManipEnv(TaskEnv):
         with self.stopwatch("sense"):
             observation = {m: self._observe_one(m) for m in self.modalities}
         for modality in VECTORS:
-            if modality in observation and not np.isfinite(observation[modality]).all():
+            if modality in observation and not all_finite(observation[modality]):
                 raise SimulationError(
                     f"{self.card.id}: the simulator returned non-finite {modality}"
                 )
@@ -191,7 +191,7 @@ class ManipEnv(TaskEnv):
     def state_bytes(self) -> bytes:
         """The physical state, bit for bit; a non-finite one is an error."""
         state = self._physics()
-        if not np.isfinite(state).all():
+        if not all_finite(state):
             raise SimulationError(f"{self.card.id}: the simulator's state is not finite any more")
         return state.tobytes()
 

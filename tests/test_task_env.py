@@ -10,6 +10,7 @@ from toy import TOY
 from twins import complaint
 
 from envs.schema import ManigymError
+from envs.task_env import all_finite
 
 
 @pytest.mark.parametrize("seed", ["a", 1.5, -1, 2**64, [1]])
@@ -52,3 +53,12 @@ def test_the_film_camera_films_whatever_is_observed():
             env.reset(seed=0)
             films[camera] = env.render()
     assert not np.array_equal(films["top"], films["side"])
+
+
+@pytest.mark.parametrize(
+    ("values", "finite"),
+    [([0.5, -1.0], True), ([3e38, 1e30], True), ([0.0, np.nan], False), ([np.inf, 1.0], False)],
+)
+def test_finite_numbers_however_large(values, finite):
+    """The square of the second row is infinite, its numbers are not."""
+    assert all_finite(np.array(values, np.float32)) is finite
