@@ -27,6 +27,8 @@ from benchmark.config import DataSettings, RunSettings, TrainingSettings, parse
 from benchmark.engine.latency import LatencySettings
 from benchmark.engine.perturbations import PerturbationSettings
 from benchmark.jobs import Finished, Request, run
+from benchmark.results.records import read_records
+from benchmark.results.stages import time_spent
 from benchmark.results.table import measures_table, table
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose
@@ -109,7 +111,10 @@ def _report(finished: Sequence[Finished], board: Path) -> int:
         print(f"\n{measured}")
     if suites := averages(rows):
         print(f"\n{averages_table(suites)}")
-    print(f"\n{board}   records and films: {folders}")
+    for one in finished:
+        for env_id, words in time_spent(read_records(one.folder)).items():
+            print(f"\n{env_id}: {words}", end="")
+    print(f"\n\n{board}   records and films: {folders}")
     errors = sum(int(row["errors"]) for row in rows)
     if errors:
         print(

@@ -1,0 +1,32 @@
+"""Where the time of a run went, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from benchmark.results.records import EpisodeRecord
+
+SMALL = 0.01  # shares below are not worth a word
+
+
+def time_spent(records: Iterable[EpisodeRecord]) -> dict[str, str]:
+    """By task: the mean seconds of an episode and the shares of its stages, largest first.
+
+    Workers run side by side and the policy beside them, so that these add up to more than the time
+    on the clock.
+    """
+    totals: dict[str, Counter[str]] = {}
+    episodes: Counter[str] = Counter()
+    for record in records:
+        if record.stages:
+            episodes[record.env] += 1
+            totals.setdefault(record.env, Counter()).update(record.stages)
+    return {env: _words(stages, episodes[env]) for env, stages in totals.items()}
+
+
+def _words(stages: Mapping[str, float], episodes: int) -> str:
+    whole = sum(stages.values())
+    shares = sorted(stages.items(), key=lambda item: -item[1])
+    named = [f"{name} {s / whole:.0%}" for name, s in shares if s > SMALL * whole]
+    return f"{whole / episodes:.3g} s an episode: {', '.join(named)}"
