@@ -13,14 +13,15 @@ import numpy as np
 
 from envs.base import Expert
 from envs.mujoco_env import MujocoEnv
+from envs.robomimic.economy import FastStep
 from envs.robomimic.experts import SCRIPTS, WaypointExpert
+from envs.robomimic.redraw import REDRAW
 from envs.robomimic.tasks import SCENES
 from envs.schema import ManigymError, TaskCard
 
 # What robosuite's cameras and sensors read. After a step it is one 2 ms substep older than qpos
 # (robosuite does not call mj_forward), so a snapshot must carry it to give the same pictures.
 _PROPRIO = ("eef_pos", "eef_quat", "gripper_qpos")
-_CUBE_DENSITY = 1000.0  # kg/m^3, robosuite models/objects/objects.py
 
 
 def import_robosuite() -> Any:
@@ -81,7 +82,7 @@ def make_robosuite(task: str, **changes: Any) -> Any:
         "renderer": "mujoco",
         "ignore_done": True,
         "reward_shaping": False,
-        "hard_reset": scene.reset == "hard",
+        "hard_reset": False,  # see envs/robomimic/redraw.py
     }
     if scene.robots == 2:
         options["env_configuration"] = "opposed"
@@ -91,13 +92,6 @@ def make_robosuite(task: str, **changes: Any) -> Any:
 def seed_robosuite(simulator: Any, seed: int) -> None:
     """Re-seed in place: samplers and objects hold references to this very generator."""
     simulator.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
-
-
-def _freeze_action_size(robot: Any) -> None:
-    """Make ``action_dim`` a constant: computing it 3 times per substep is 10 % of a step."""
-    kind = type(robot)
-    if "action_dim" not in vars(kind):
-        robot.__class__ = type(kind.__name__, (kind,), {"action_dim": robot.action_dim})
 
 
 class RobomimicEnv(MujocoEnv):
@@ -112,6 +106,7 @@ class RobomimicEnv(MujocoEnv):
             raise ManigymError(f"{card.id}: robosuite has no dense reward for this task")
         self.simulator = make_robosuite(card.task, reward_shaping=reward_shaping)
         self._observed: Mapping[str, Any] = {}
+        self._reached = False
         self._arms = range(self._scene.robots)
         self._keep_observables()
         self._bind()
@@ -126,38 +121,23 @@ class RobomimicEnv(MujocoEnv):
     def _bind(self) -> None:
         self.model: mujoco.MjModel = self.simulator.sim.model._model
         self.data: mujoco.MjData = self.simulator.sim.data._data
-        for robot in self.simulator.robots:
-            _freeze_action_size(robot)
+        self._step = FastStep(self.simulator)
 
     def _reset(self, seed: int) -> None:
         seed_robosuite(self.simulator, seed)
-        if self.card.task == "lift":
-            self._draw_cube()
-        self._observed = self.simulator.reset()
+        if self.card.task in REDRAW:
+            REDRAW[self.card.task](self.simulator)
+        self.simulator.reset()
         self._bind()
-
-    def _draw_cube(self) -> None:
-        """What a hard reset of Lift does to the model, in 0.3 ms: a new cube and what follows."""
-        size = np.array([self.simulator.rng.uniform(0.020, 0.022) for _ in range(3)])
-        self.simulator.cube.size = size
-        body = self.model.body("cube_main")
-        for geom in range(body.geomadr[0], body.geomadr[0] + body.geomnum[0]):
-            self.model.geom_size[geom] = self.model.geom_aabb[geom, 3:] = size
-            self.model.geom_rbound[geom] = np.sqrt((size * size).sum())
-        boxes = self.model.body_bvhadr[body.id] + np.arange(self.model.body_bvhnum[body.id])
-        self.model.bvh_aabb[boxes, 3:] = size
-        mass = _CUBE_DENSITY * (8 * size.prod())
-        x, y, z = size * size
-        self.model.body_mass[body.id] = mass
-        self.model.body_inertia[body.id] = mass * np.array([y + z, x + z, x + y]) / 3
-        mujoco.mj_setConst(self.model, self.data)
+        self._observed = self._step.sensors.read()
 
     def _advance(self, native: np.ndarray) -> float:
-        self._observed, reward, _, _ = self.simulator.step(native)
-        return float(reward)
+        reward, self._reached = self._step(native)
+        self._observed = self._step.sensors.read()
+        return reward
 
     def _goal_reached(self) -> bool:
-        return bool(self.simulator._check_success())
+        return self._reached  # after the last step, which is when it is asked for
 
     def _sense(self, modality: str) -> np.ndarray:
         if modality == "proprio":
@@ -174,7 +154,8 @@ class RobomimicEnv(MujocoEnv):
         return np.array(values, np.float32)
 
     def observed(self) -> Mapping[str, Any]:
-        """robosuite's own observations of the present state, as its step returned them."""
+        """robosuite's own observations of the present state: those of :data:`_PROPRIO` and of the
+        objects, by name, and ``object-state``."""
         return self._observed
 
     def _scene_option(self) -> mujoco.MjvOption:
@@ -222,4 +203,4 @@ class RobomimicEnv(MujocoEnv):
             sensor._current_observed_value = value.copy()
             sensor._time_since_last_sample, sensor._sampled = elapsed, sampled
         self.simulator._obs_cache = {k: v.copy() for k, v in snapshot["sensor_cache"].items()}
-        self._observed = self.simulator._get_observations()
+        self._observed = self._step.sensors.read()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from envs.schema import ActionGroup, ActionSpec, Protocol, SuccessRule, TaskCard, VectorGroup
 
@@ -21,8 +20,6 @@ Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 class Scene:
     """How robosuite builds a task.
 
-    ``reset``: "soft" (1-4 ms) where it equals rebuilding the model (150-250 ms) bit for bit,
-    "hard" where the rebuild draws something a soft reset would keep (Transport's hammer head).
     ``workspace``: corners in metres, world frame, above the table top or the bins' floor; point
     clouds are cropped to it.
     """
@@ -30,7 +27,6 @@ class Scene:
     robosuite: str
     workspace: Box
     robots: int = 1
-    reset: Literal["soft", "hard"] = "soft"
     dense_reward: bool = True
 
 
@@ -43,7 +39,6 @@ SCENES: Mapping[str, Scene] = {
         "TwoArmTransport",
         ((-0.5, -1.0, 0.805), (0.5, 1.0, 1.4)),
         robots=2,
-        reset="hard",
         dense_reward=False,
     ),
     "tool_hang": Scene("ToolHang", _TABLE, dense_reward=False),
