@@ -42,13 +42,12 @@ class MujocoEnv(ManipEnv):
                 f"{self.card.id} has no render_profile {self.render_profile!r}; "
                 f"it offers: {', '.join(RENDER_PROFILES)}"
             )
-        self._renderers: dict[tuple[int, int], OffscreenRenderer] = {}
-        self._rendered_model: mujoco.MjModel | None = None
+        self._renderer: OffscreenRenderer | None = None
 
     def render_device(self) -> str:
         """MuJoCo's backend, and once a picture was drawn what OpenGL says of itself."""
-        drawn = [renderer.device() for renderer in self._renderers.values()]
-        return ", ".join([os.environ.get("MUJOCO_GL", "glfw"), *drawn[:1]])
+        drawn = [self._renderer.device()] if self._renderer else []
+        return ", ".join([os.environ.get("MUJOCO_GL", "glfw"), *drawn])
 
     def object_names(self) -> tuple[str, ...]:
         """Of the geoms; one without a name has that of its body."""
@@ -95,24 +94,27 @@ class MujocoEnv(ManipEnv):
         return np.concatenate([[self.data.time], self.data.qpos, self.data.qvel])
 
     def _picture(self, kind: str, camera: str, size: tuple[int, int]) -> np.ndarray:
-        return getattr(self._renderer(size), kind)(self.data, camera)
+        return getattr(self._drawing(), kind)(self.data, camera, size)
 
-    def _renderer(self, size: tuple[int, int]) -> OffscreenRenderer:
-        if self._rendered_model is not self.model:
-            self._close_renderers()
-            self._rendered_model = self.model
-        if size not in self._renderers:
-            self._renderers[size] = OffscreenRenderer(
-                self.model, size, self.render_profile, self._scene_option()
-            )
-        return self._renderers[size]
+    def rgbd(self, camera: str) -> tuple[np.ndarray, np.ndarray]:
+        """The pictures ``rgb`` and ``depth`` of the present state, cheaper than one by one."""
+        with self.stopwatch("render"):
+            return self._drawing().rgbd(self.data, camera, self.image_size)
+
+    def _drawing(self) -> OffscreenRenderer:
+        """The renderer of the present model; simulators replace theirs at a reset."""
+        if self._renderer is None or self._renderer.model is not self.model:
+            self.close()
+            options = self.render_profile, self._scene_option()
+            self._renderer = OffscreenRenderer(self.model, *options)
+        return self._renderer
 
     def _point_cloud(self) -> np.ndarray:
         """float32 (N, 6) from all chosen cameras, in the frame of ``base_body``."""
         origin, axes = self._base_frame()
         clouds = []
         for name in self.cameras:
-            rgb, depth = (self.picture(kind, name, self.image_size) for kind in ("rgb", "depth"))
+            rgb, depth = self.rgbd(name)
             cam = self.data.camera(name)
             fovy = float(self.model.cam_fovy[cam.id])
             clouds.append(camera_points(rgb, depth, fovy, cam.xpos, cam.xmat.reshape(3, 3)))
@@ -130,10 +132,7 @@ class MujocoEnv(ManipEnv):
         body = self.data.body(self.base_body)
         return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
 
-    def _close_renderers(self) -> None:
-        for renderer in self._renderers.values():
-            renderer.close()
-        self._renderers.clear()
-
     def close(self) -> None:
-        self._close_renderers()
+        if self._renderer is not None:
+            self._renderer.close()
+        self._renderer = None

@@ -88,4 +88,4 @@ def test_pictures_cost_nothing_when_not_asked_for() -> None:
     env = make("door")
     env.reset(seed=0)
     env.step(np.zeros(28, np.float32))
-    assert not env._renderers
+    assert env._renderer is None
