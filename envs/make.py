@@ -9,7 +9,7 @@ same, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,31 @@ from envs.task_env import TaskEnv
 class Workers:
     """How many environments run side by side, and where: see the top of this file.
 
-    ``deadline``: seconds without a simulator step after which a worker is ended; ``logs``: a folder
-    for what the simulators print.
+    ``count``: worker processes; ``scenes``: environments in each, stepped one at a time, so that
+    one is stepped while the policy thinks about another. ``deadline``: seconds without a simulator
+    step after which a worker is ended; ``logs``: a folder for what the simulators print.
     """
 
     count: int = 1
     isolation: str = "auto"
     deadline: float = DEADLINE
     logs: Path | str | None = None
+    scenes: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ManigymError(f"at least 1 worker is needed, got {self.count}")
+        for name, number in (("worker", self.count), ("scene in each worker", self.scenes)):
+            if number < 1:
+                raise ManigymError(f"at least 1 {name} is needed, got {number}")
+
+    @property
+    def slots(self) -> int:
+        """Environments in all."""
+        return self.count * self.scenes
+
+    def at_most(self, slots: int) -> Workers:
+        """No more than there is work for: first fewer scenes in each, then fewer workers."""
+        count = min(self.count, slots)
+        return replace(self, count=count, scenes=min(self.scenes, -(-slots // count)))
 
 
 def launch(
@@ -76,24 +89,28 @@ def make_env(env_id: str, options: Mapping[str, Any]) -> TaskEnv:
     return env
 
 
-def make_links(env_id: str, options: Mapping[str, Any], workers: Workers) -> tuple[list[Link], str]:
+def make_links(
+    env_id: str, options: Mapping[str, Any], workers: Workers, slots: int | None = None
+) -> tuple[list[Link], str]:
     """Environments to speak to, and where they run: ``in_process`` or ``process:<interpreter>``.
 
-    One environment stays in this process where ``isolation`` lets it; more than one are worker
-    processes, unless ``isolation`` is ``in_process``.
+    One environment stays in this process where ``isolation`` lets it; more than one are in worker
+    processes, unless ``isolation`` is ``in_process``. ``slots``: fewer environments than the
+    workers would hold.
     """
     task, simulator = card(env_id), simulator_of(env_id)
+    slots = workers.slots if slots is None else slots
     interpreter = choose(env_id, workers.isolation, _draws(options))
-    if interpreter is None and (workers.count == 1 or workers.isolation == "in_process"):
-        local = [LocalLink(construct(simulator, task, options)) for _ in range(workers.count)]
+    if interpreter is None and (slots == 1 or workers.isolation == "in_process"):
+        local = [LocalLink(construct(simulator, task, options)) for _ in range(slots)]
         return list[Link](local), "in_process"
     interpreter = interpreter or host()
-    names = [f"{env_id.replace('/', '-')}-{slot}.log" for slot in range(workers.count)]
+    names = [f"{env_id.replace('/', '-')}-{number}.log" for number in range(workers.count)]
     files = [Path(workers.logs) / name if workers.logs else None for name in names]
     orders = [
         Order(simulator, env_id, options, interpreter, workers.deadline, file) for file in files
     ]
-    return list[Link](start(orders)), f"process:{interpreter.name}"
+    return list[Link](start(orders, slots)), f"process:{interpreter.name}"
 
 
 def _autoreset_mode(asked: AutoresetMode | str) -> AutoresetMode:
@@ -108,6 +125,7 @@ def make_vec(
     env_id: str,
     num_envs: int,
     *,
+    scenes: int = 1,
     isolation: str = "auto",
     max_chunk: int = 1,
     n_obs: int = 1,
@@ -117,7 +135,7 @@ def make_vec(
     logs: Path | str | None = None,
     **options: Any,
 ) -> ManipVectorEnv:
-    """``num_envs`` environments as a Gymnasium ``VectorEnv``, each in a worker process.
+    """``num_envs`` environments as a Gymnasium ``VectorEnv``, ``scenes`` in a worker process.
 
     ``isolation="in_process"`` keeps them all in this process; ``options`` as of
     ``gymnasium.make``; the others: :class:`ManipVectorEnv`.
@@ -125,8 +143,9 @@ def make_vec(
     if max_chunk < 1 or n_obs < 1:
         raise ManigymError(f"max_chunk={max_chunk} and n_obs={n_obs} must be at least 1")
     mode = _autoreset_mode(autoreset_mode)
-    workers = Workers(num_envs, isolation, deadline, logs)
-    links, place = make_links(env_id, options, workers)
+    workers = Workers(num_envs, isolation, deadline, logs, scenes=scenes)
+    workers = replace(workers, count=-(-num_envs // scenes))
+    links, place = make_links(env_id, options, workers, num_envs)
     return ManipVectorEnv(
         links,
         card(env_id).under(options.get("protocol")),

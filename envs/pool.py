@@ -31,18 +31,22 @@ from envs.schema import ManigymError
 
 
 class Failure(Exception):
-    """A request that a slot could not serve; ``str()`` is the reason, ``details`` the traceback."""
+    """A request that a slot could not serve; ``str()`` is the reason, ``details`` the traceback.
 
-    def __init__(self, reason: str, details: str = "") -> None:
+    ``own``: by its own doing. Not so where the worker died in a request of another slot.
+    """
+
+    def __init__(self, reason: str, details: str = "", own: bool = True) -> None:
         super().__init__(reason)
-        self.details = details
+        self.details, self.own = details, own
 
 
 class Pool:
     """Slots over links; use as a context manager so that workers always end.
 
     ``place``: where they run, ``versions``: of the simulator's packages there. A worker that dies,
-    or shows no sign of life for its deadline, answers with a :class:`Failure` and is replaced.
+    or shows no sign of life for its deadline, answers with a :class:`Failure` and is replaced; so
+    does every slot of it that has an episode in flight.
     """
 
     def __init__(self, links: Sequence[Link], place: str) -> None:
@@ -98,7 +102,7 @@ class Pool:
             assert isinstance(link, ProcessLink)
             link.restart()
             reason, _, output = str(death).partition("\n")
-            return Failure(reason.removesuffix("; its last output:"), output)
+            return Failure(reason.removesuffix("; its last output:"), output, death.own)
         except RemoteError as error:
             return Failure(str(error), error.details)
         except ManigymError as error:

@@ -61,6 +61,12 @@ def _die(env: FaultyEnv) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _die_outside(env: FaultyEnv) -> None:
+    """As often as an episode leads there."""
+    if env.position[0] > 1.2:
+        _die(env)
+
+
 def _sleep(env: FaultyEnv) -> None:
     time.sleep(1000)
 
@@ -115,6 +121,7 @@ def _nan_physics(env: FaultyEnv) -> None:
 
 FAULTS: dict[str, Callable[[FaultyEnv], None]] = {
     "die": _die,
+    "die_outside": _die_outside,
     "sleep": _sleep,
     "hold": _hold,
     "fork": _fork,
@@ -201,16 +208,19 @@ def isolated(**options: Any) -> IsolatedEnv:
     return IsolatedEnv(CARD, order(**options))
 
 
-def vector(count: int, orders: dict[str, Any] | None = None, **options: Any) -> ManipVectorEnv:
-    """``orders``: options of the environments, ``options``: of the vector."""
-    links = start([order(**(orders or {})) for _ in range(count)])
+def vector(
+    count: int, orders: dict[str, Any] | None = None, scenes: int = 1, **options: Any
+) -> ManipVectorEnv:
+    """``count`` workers with ``scenes`` each; ``orders``: options of the environments,
+    ``options``: of the vector."""
+    links = start([order(**(orders or {})) for _ in range(count)], count * scenes)
     return ManipVectorEnv(links, CARD, "process:host", **options)
 
 
 @contextmanager
-def pool(count: int, **options: Any) -> Iterator[Pool]:
-    links = start([order(**options) for _ in range(count)])
-    memory = SlotArrays.shared(fields(links[0].interface, 64, 1), count)
+def pool(count: int, scenes: int = 1, **options: Any) -> Iterator[Pool]:
+    links = start([order(**options) for _ in range(count)], count * scenes)
+    memory = SlotArrays.shared(fields(links[0].interface, 64, 1), len(links))
     for slot, link in enumerate(links):
         link.attach(memory, slot)
     with Pool(links, "process:host") as made:

@@ -21,7 +21,7 @@ from envs.isolation import interpreter
 from envs.isolation.child import Order
 from envs.isolation.env import IsolatedEnv
 from envs.isolation.interpreter import Interpreter
-from envs.isolation.worker import package_versions
+from envs.isolation.scene import package_versions
 from envs.make import make_env
 from envs.registry import simulator_of
 from envs.schema import ManigymError

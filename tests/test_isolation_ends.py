@@ -15,6 +15,7 @@ import faulty
 import numpy as np
 import pytest
 from faulty import CARD, SEEN, FaultyEnv, alive, eventually, group, held, isolated, workers
+from interrupts import ctrl_c
 
 import envs
 from envs.isolation import child
@@ -40,8 +41,8 @@ from pathlib import Path
 from faulty import isolated, vector
 fault, sign, end = sys.argv[1:]
 options = {"fault": fault, "when": "step", "at": 1, "once": sign}
-alone, pair = isolated(**options), vector(2, {})
-alone.reset(seed=0), pair.reset(seed=0)
+alone, pair, shared = isolated(**options), vector(2, {}), vector(1, {}, scenes=2)
+alone.reset(seed=0), pair.reset(seed=0), shared.reset(seed=0)
 if fault:
     alone.step(np.zeros(2))
 Path(sign).touch()
@@ -84,7 +85,7 @@ def test_workers_end_with_their_caller(tmp_path, end):
         _, errors = caller.communicate(timeout=60)
     finally:
         caller.kill()
-    assert len(found) == 3, errors.decode()
+    assert len(found) == 4, errors.decode()
     assert eventually(lambda: not any(map(group, found)), 10), "a worker outlives its caller"
     assert list(scratch.iterdir()) == []
     assert (b"RuntimeError" in errors) == (action == "raise")
@@ -103,11 +104,11 @@ def test_an_interrupted_step_has_not_happened(tmp_path):
     twin.reset(seed=1)
     env.step(STILL)
     twin.step(STILL)
-    with pytest.raises(KeyboardInterrupt), _ctrl_c(tmp_path / "step"):
+    with pytest.raises(KeyboardInterrupt), ctrl_c(tmp_path / "step"):
         env.step(np.ones(2))
     for action in (STILL, np.ones(2)):
         np.testing.assert_equal(env.step(action), twin.step(action))
-    with pytest.raises(KeyboardInterrupt), _ctrl_c(tmp_path / "start"):
+    with pytest.raises(KeyboardInterrupt), ctrl_c(tmp_path / "start"):
         isolated(fault="sleep", when="construct", once=str(tmp_path / "start"))
     np.testing.assert_equal(env.reset(seed=2), twin.reset(seed=2))
     env.close()
@@ -129,25 +130,6 @@ def test_ctrl_c_between_the_answer_and_the_journal_undoes_the_step(monkeypatch):
     os.kill(min(workers()), signal.SIGKILL)
     np.testing.assert_equal(env.step(STILL), twin.step(STILL))
     env.close()
-
-
-class _ctrl_c:
-    """Press it as soon as a file exists."""
-
-    def __init__(self, sign):
-        self._thread = threading.Thread(target=self._press, args=(sign,))
-
-    def _press(self, sign):
-        eventually(sign.exists)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    def __enter__(self):
-        self._former = signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._thread.start()
-
-    def __exit__(self, *exc):
-        self._thread.join()
-        signal.signal(signal.SIGINT, self._former)
 
 
 # ------------------------------------------------------------------------------- nothing leaks
@@ -180,11 +162,12 @@ def test_the_shared_memory_has_no_name():
 
 def test_forgotten_environments_end_by_themselves():
     before = held()
-    env, pair = isolated(), faulty.vector(2, {})
+    env, pair, shared = isolated(), faulty.vector(2, {}), faulty.vector(1, {}, scenes=2)
     env.reset(seed=0)
     pair.reset(seed=0)
-    assert len(workers()) == 3
-    del env, pair
+    shared.reset(seed=0)
+    assert len(workers()) == 4
+    del env, pair, shared
     assert held() == before
     assert workers() == set()
 
@@ -223,7 +206,7 @@ def test_closing_can_be_interrupted_and_still_ends_the_worker(tmp_path, monkeypa
     os.kill(worker, signal.SIGSTOP)
     sign, honest = tmp_path / "sign", child.sleep
     monkeypatch.setattr(child, "sleep", lambda seconds: sign.touch() or honest(seconds))
-    with pytest.raises(KeyboardInterrupt), _ctrl_c(sign):
+    with pytest.raises(KeyboardInterrupt), ctrl_c(sign):
         env.close()
     assert workers() == set()
 

@@ -1,4 +1,4 @@
-"""First lines of a worker: ``python bootstrap.py ROOT CONNECTION LIFELINE``.
+"""First lines of a worker: ``python bootstrap.py ROOT LIFELINE CONNECTION ...``.
 
 The interpreter may be another simulator's, without Manigym installed. Of ROOT, where this copy of
 Manigym lies, only ``assets`` and ``envs`` become importable: with ROOT itself on ``sys.path``, an
@@ -26,4 +26,4 @@ if __name__ == "__main__":
         expose(Path(sys.argv[1]), package)
     from envs.isolation.worker import main
 
-    main(int(sys.argv[2]), int(sys.argv[3]))
+    main(*map(int, sys.argv[2:]))

@@ -15,14 +15,15 @@ import struct
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Any
 
 from envs.isolation.interpreter import Interpreter
 from envs.isolation.link import CLOSE_SECONDS
+from envs.isolation.watch import Watch
 from envs.registry import Simulator
 from envs.schema import ManigymError
 
@@ -50,69 +51,88 @@ class Order:
             raise ManigymError(f"deadline must be a number of seconds, got {self.deadline!r}")
 
 
-@dataclass(eq=False)
 class Child:
-    """The operating system's side of a worker."""
+    """A worker process. ``connections``: scene -> our end, for the scenes asked for.
 
-    order: Order
-    popen: subprocess.Popen[bytes] = field(init=False)
+    ``exit_code``, ``last_words`` and ``culprits`` (see :meth:`Watch.served`) are known once it has
+    been reaped.
+    """
 
-    def __post_init__(self) -> None:
-        self.owner = os.getpid()
-        self.log = _open_log(self.order.log)
-        self.connection, theirs = socket.socketpair()
-        # The kernel's own timeout: Python's costs a second system call for every answer.
-        seconds, fraction = divmod(self.order.deadline, 1.0)
-        limit = struct.pack("@ll", int(seconds), int(fraction * 1e6))
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    def __init__(self, order: Order, scenes: Collection[int] = (0,)) -> None:
+        self.order, self.owner = order, os.getpid()
+        self.watch = Watch(order.deadline)
+        self.log = _open_log(order.log)
+        pairs = {scene: socket.socketpair() for scene in sorted(scenes)}
+        self.connections = {scene: ours for scene, (ours, _) in pairs.items()}
+        theirs = [their for _, their in pairs.values()]
+        for connection in self.connections.values():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeout(order.deadline))
         lifeline_read, lifeline = os.pipe()
         self.lifeline = os.fdopen(lifeline, "wb", 0)
-        inherited = (theirs.fileno(), lifeline_read)
-        interpreter = self.order.interpreter
-        command = [interpreter.python, *interpreter.flags, _BOOTSTRAP, _ROOT, *inherited]
         try:
-            self.popen = subprocess.Popen(
-                [str(part) for part in command],
-                env=interpreter.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=self.log,
-                stderr=subprocess.STDOUT,
-                pass_fds=inherited,
-                start_new_session=True,
-            )
+            self.popen = self._start((lifeline_read, *(end.fileno() for end in theirs)))
         except BaseException as error:
-            for file in (self.lifeline, self.connection, self.log):
-                file.close()
+            self.let_go()
+            self.log.close()
             if isinstance(error, OSError):
-                raise ManigymError(f"cannot start {interpreter.python}: {error}") from None
+                raise ManigymError(f"cannot start {order.interpreter.python}: {error}") from None
             raise
         finally:
-            theirs.close()
             os.close(lifeline_read)
+            for end in theirs:
+                end.close()
         _RUNNING.add(self)
 
-    def end(self, patience: float = CLOSE_SECONDS) -> int:
-        """Let it finish, then make it; the exit code. Once more does no harm."""
+    def _start(self, inherited: Sequence[int]) -> subprocess.Popen[bytes]:
+        interpreter = self.order.interpreter
+        command = [interpreter.python, *interpreter.flags, _BOOTSTRAP, _ROOT, *inherited]
+        return subprocess.Popen(
+            [str(part) for part in command],
+            env=interpreter.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            pass_fds=inherited,
+            start_new_session=True,
+        )
+
+    def end(self, patience: float = CLOSE_SECONDS) -> None:
+        """Let it finish, then make it. Once more does no harm."""
+        for connection in self.connections.values():
+            connection.close()
+        self.reap(patience)
+
+    def reap(self, patience: float = CLOSE_SECONDS) -> None:
+        """Wait for its end, bring it about if need be. Answers that it sent can still be read."""
         if self.log.closed or self.owner != os.getpid():
-            return self.popen.returncode
-        self.connection.close()
+            return
         try:
             self._wait(patience)
         finally:  # also when Ctrl-C ends the waiting
             self.kill()
             self.lifeline.close()
-            self.popen.wait()
+            self.exit_code = self.popen.wait()
+            self.culprits = self.watch.served()
             self._end_log()
-        return self.popen.returncode
+
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self.log.closed and not self._ended()
 
     def _wait(self, patience: float) -> None:
         """Until it has ended; its number stays taken, so that nothing else can be killed by it."""
-        end, how = monotonic() + patience, os.WEXITED | os.WNOWAIT | os.WNOHANG
-        while os.waitid(os.P_PID, self.popen.pid, how) is None and monotonic() < end:
+        end = monotonic() + patience
+        while not self._ended() and monotonic() < end:
             sleep(_POLL_SECONDS)
+
+    def _ended(self) -> bool:
+        how = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        return os.waitid(os.P_PID, self.popen.pid, how) is not None
 
     def kill(self) -> None:
         """At once, with the processes that the simulator has started."""
+        if self.log.closed:  # reaped: its number may be another process's
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.popen.pid, signal.SIGKILL)
 
@@ -127,8 +147,15 @@ class Child:
 
     def let_go(self) -> None:
         """In a fork of the caller: its copies of our ends would keep the worker alive."""
-        self.connection.close()
+        for connection in self.connections.values():
+            connection.close()
         self.lifeline.close()
+
+
+def _timeout(seconds: float) -> bytes:
+    """The kernel's own timeout: Python's costs a second system call for every answer."""
+    whole, fraction = divmod(seconds, 1.0)
+    return struct.pack("@ll", int(whole), int(fraction * 1e6))
 
 
 def _open_log(path: Path | None) -> IO[bytes]:

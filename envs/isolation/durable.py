@@ -78,20 +78,25 @@ class DurableLink:
             return self.link.take()
         except WorkerDied as death:
             log.warning("%s: %s\nrepeating the episode so far", self._env_id, death)
-            return self._repeat()
+            return self._repeat(death)
 
-    def _repeat(self) -> Any:
+    def _repeat(self, death: WorkerDied) -> Any:
+        """Deaths that another environment of the worker brought about do not count."""
         assert isinstance(self.link, ProcessLink)
-        self.link.restart()
-        reset = self._pending.kind == RESET
-        try:
-            return self._execute((*(() if reset else self._journal), self._pending))
-        except WorkerDied as death:
+        so_far = () if self._pending.kind == RESET else self._journal
+        deaths = int(death.own)
+        while True:
             self.link.restart()
-            raise SimulationError(
-                f"{self._env_id}: the worker died a second time while repeating the episode, "
-                f"{len(self._journal)} requests after its reset: {death}"
-            ) from None
+            try:
+                return self._execute((*so_far, self._pending))
+            except WorkerDied as again:
+                death, deaths = again, deaths + again.own
+            if deaths == 2:
+                self.link.restart()
+                raise SimulationError(
+                    f"{self._env_id}: the worker died a second time while repeating the episode, "
+                    f"{len(self._journal)} requests after its reset: {death}"
+                )
 
     def _execute(self, requests: Iterable[Request]) -> Any:
         content = None

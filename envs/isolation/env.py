@@ -11,7 +11,7 @@ from envs.isolation.child import Order
 from envs.isolation.durable import DurableLink
 from envs.isolation.link import Request, reset_request
 from envs.isolation.memory import SlotArrays, fields
-from envs.isolation.process import ProcessLink
+from envs.isolation.process import start
 from envs.isolation.server import CALL, OBSERVE, RUN
 from envs.schema import TaskCard
 from envs.task_env import Expert, Observation, TaskEnv
@@ -25,8 +25,7 @@ class IsolatedEnv(TaskEnv):
     """
 
     def __init__(self, card: TaskCard, order: Order) -> None:
-        self._link = ProcessLink(order)
-        self._link.ready()
+        (self._link,) = start([order])
         chosen = dict(self._link.chosen)
         known = (TaskEnv.__init__.__kwdefaults__ or {}).keys()
         super().__init__(card, **{name: chosen.pop(name) for name in known})

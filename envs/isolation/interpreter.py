@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ISOLATION = ("auto", "in_process", "process")
 # One simulator per process: libraries that start a thread per core only fight each other.
-_THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Interpreter:
 
     def environment(self) -> dict[str, str]:
         """The worker's environment variables: the caller's, and what differs."""
-        return {**os.environ, **_THREADS, **self.variables}
+        return {**os.environ, **THREADS, **self.variables}
 
 
 def host() -> Interpreter:

@@ -17,8 +17,8 @@ import numpy as np
 from envs.base import ManipEnv
 from envs.episode import EpisodeSummary, Reply
 from envs.isolation.memory import OBS, SlotArrays
+from envs.isolation.scene import package_versions
 from envs.isolation.server import CALL, ERROR, FLAGS, RESET, RUN, Answer, EnvServer
-from envs.isolation.worker import package_versions
 from envs.schema import CAMERA_MODALITIES, Interface, ManigymError, SimulationError
 
 CLOSE_SECONDS = 5.0  # that workers have to finish
@@ -41,7 +41,14 @@ def reset_request(seed: int, **flags: bool) -> Request:
 
 
 class WorkerDied(SimulationError):
-    """A worker process ended, or was ended at its deadline."""
+    """A worker process ended, or was ended at its deadline.
+
+    ``own``: not while it was serving another of its environments, so this one may be the cause.
+    """
+
+    def __init__(self, text: str, own: bool = True) -> None:
+        super().__init__(text)
+        self.own = own
 
 
 class RemoteError(SimulationError):

@@ -49,6 +49,7 @@ def fields(interface: Interface, chunk: int, n_obs: int) -> tuple[Field, ...]:
         Field("steps", (), "<i4"),  # actions executed
         Field("frames", (), "<i4"),  # new frames; they are the last ones of the window
         Field("progress", (), "<i8"),  # simulator steps since the start: a sign of life
+        Field("busy", (), "|b1"),  # among several environments of a worker: this one is served
         Field("terminated", (), "|b1"),
         Field("truncated", (), "|b1"),
         Field("succeeded", (), "|b1"),

@@ -72,10 +72,15 @@ def decode(data: bytes) -> Any:
     return json.loads(text, object_hook=resolve)
 
 
-def send(connection: socket.socket, code: bytes, message: Any) -> None:
-    """``code`` (one byte, or none), then the message."""
+def packed(code: bytes, message: Any) -> bytes:
+    """``code`` (one byte, or none), then the message, as :func:`receive` expects it."""
     data = encode(message)
-    connection.sendall(code + _LENGTH.pack(len(data)) + data)
+    return code + _LENGTH.pack(len(data)) + data
+
+
+def send(connection: socket.socket, code: bytes, message: Any) -> None:
+    """Hand over a message, whole."""
+    connection.sendall(packed(code, message))
 
 
 def receive(connection: socket.socket) -> Any:
