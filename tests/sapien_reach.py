@@ -9,6 +9,7 @@ import numpy as np
 
 from envs.base import Expert
 from envs.sapien.camera import CameraSpec
+from envs.sapien.cloud import Box
 from envs.sapien.env import SapienEnv
 from envs.sapien.geometry import Pose, look_at
 from envs.sapien.kinematics import Chain
@@ -166,9 +167,8 @@ class ReachEnv(SapienEnv):
             return np.asarray(self.target.pose.position, np.float32)
         return self._point_cloud()
 
-    def _crop(self, cloud: np.ndarray) -> np.ndarray:
-        low, high = _WORKSPACE
-        return cloud[((cloud[:, :3] >= low) & (cloud[:, :3] <= high)).all(1)]
+    def _workspace(self) -> Box:
+        return Box(*_WORKSPACE)
 
     def expert(self) -> Expert:
         return ReachExpert(self)

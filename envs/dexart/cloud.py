@@ -10,7 +10,8 @@ from envs.dexart.robot import FINGERS
 from envs.dexart.things import on_surface
 from envs.point_cloud import farthest_points
 from envs.sapien.bodies import Body
-from envs.sapien.geometry import Pose
+from envs.sapien.cloud import Box
+from envs.sapien.geometry import Pose, Vector
 
 NOISE = 0.005  # standard deviation of the factor that every point is moved by
 SIZES = {"maniflow": (84, 84), "upstream": (64, 64)}
@@ -23,10 +24,10 @@ _PER_LINK, _SEED = 8, 0
 _HAND = (0.0, 0.0, 1.0, 0.0)  # handle, rest of the object, hand, arm
 
 
-def crop(cloud: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The points (M, 6) strictly between two corners, but for rounding."""
-    xyz = cloud[:, :3]
-    return cloud[((xyz > low + _ROUNDING) & (xyz < high - _ROUNDING)).all(axis=1)]
+def within(low: Vector, high: Vector, origin: Vector) -> Box:
+    """What lies strictly between two corners (3,), metres from ``origin``, but for rounding."""
+    above, below = np.asarray(low) + _ROUNDING, np.asarray(high) - _ROUNDING
+    return Box(np.nextafter(above, np.inf), np.nextafter(below, -np.inf), origin)
 
 
 def sample(cloud: np.ndarray, count: int, way: str, rng: np.random.Generator) -> np.ndarray:

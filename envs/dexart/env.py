@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.base import Expert
 from envs.dexart import world
-from envs.dexart.cloud import SIZES, KnownHand, crop, sample
+from envs.dexart.cloud import SIZES, KnownHand, sample, within
 from envs.dexart.expert.script import ScriptedExpert
 from envs.dexart.instance import Instance
 from envs.dexart.library import SPLITS, instances_of, robot_urdf
@@ -18,6 +18,7 @@ from envs.dexart.reward import GOALS, reward, stage_of
 from envs.dexart.robot import TIMESTEP
 from envs.dexart.setting import CAMERA, SETTINGS
 from envs.dexart.tabletop import Start, Tabletop
+from envs.sapien.cloud import Box
 from envs.sapien.env import SapienEnv
 from envs.sapien.geometry import Pose
 from envs.sapien.scene import Scene
@@ -172,9 +173,11 @@ class DexArtEnv(SapienEnv):
         whenever, and however often, it is asked for."""
         cloud = self._camera_cloud(CAMERA, SIZES[self.cloud])
         cloud[:, :3] -= self.base_pose.position
-        cloud = crop(cloud, np.asarray(self.setting.low), np.asarray(self.setting.high))
         rng = np.random.default_rng([self.seed_used, _CLOUD, len(self._actions)])
         return sample(cloud, self.num_points, self.cloud, rng).astype(np.float32)
+
+    def _workspace(self) -> Box:
+        return within(self.setting.low, self.setting.high, self.base_pose.position)
 
 
 def _index(instance: int | None, count: int) -> int | None:

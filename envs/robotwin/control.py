@@ -30,9 +30,9 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Stroke:
     """What one arm does during one action: ``angles`` and ``velocities`` (n, 6), or ``None`` where
-    the arm keeps its targets and stands still; ``gripper`` (n,)."""
+    the arm keeps its targets and stands still; ``gripper`` n numbers."""
 
-    gripper: np.ndarray
+    gripper: list[float]
     angles: np.ndarray | None = None
     velocities: np.ndarray | None = None
 
@@ -87,7 +87,7 @@ class Control:
         if goal is not None:
             line = _even(start, goal) if self.timing == "rate" else straight(start, goal, TIMESTEP)
         count = SUBSTEPS if self.timing == "rate" else _IDLE if line is None else len(line[0])
-        gripper = np.linspace(arm.gripper, grip, count + 1)[1:]
+        gripper = np.linspace(arm.gripper, grip, count + 1)[1:].tolist()
         return Stroke(gripper) if line is None else Stroke(gripper, *line)
 
 

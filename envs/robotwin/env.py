@@ -27,6 +27,7 @@ from envs.robotwin.world import (
     furnish,
     random_look,
 )
+from envs.sapien.cloud import Box
 from envs.sapien.env import SapienEnv
 from envs.sapien.scene import Scene
 from envs.schema import ManigymError, SimulationError, TaskCard
@@ -203,7 +204,5 @@ class RoboTwinEnv(SapienEnv):
         """The head camera at upstream's size, whatever pictures were asked for."""
         return ("head_camera",), self.card.image_size
 
-    def _crop(self, cloud: np.ndarray) -> np.ndarray:
-        low = np.array(CROP_LOW) - (0.0, 0.0, self.stage.lowered)
-        xyz = cloud[:, :3]
-        return cloud[((xyz >= low) & (xyz <= CROP_HIGH)).all(axis=1)]
+    def _workspace(self) -> Box:
+        return Box(np.array(CROP_LOW) - (0.0, 0.0, self.stage.lowered), CROP_HIGH)

@@ -29,6 +29,7 @@ JOINTS = 6
 _PREFIX: Mapping[Side, str] = {"left": "fl", "right": "fr"}
 _GAINS = 1000.0, 200.0  # stiffness and damping of every joint
 _CLOSED, _OPEN = -0.01, 0.045  # metres of a finger for a gripper of 0 and 1
+_STILL = np.zeros(2)  # m/s of the two fingers
 _OPENING_STEP = 0.1  # how far ahead of the fingers' drive target an opening may be commanded
 # Joint ranges the arm works in, in front of it and above the table; the URDF has +-10 rad.
 _LOW = (-2.6, -0.05, -0.05, -1.8, -1.7, -3.1)
@@ -58,10 +59,10 @@ class Arm:
     def grip(self, value: float) -> None:
         """Command the gripper, 0..1; opening is limited per physics step, closing is not."""
         self.gripper = value = min(max(value, 0.0), 1.0)
-        now = (self._robot.drive_target[self._first + JOINTS] - _CLOSED) / (_OPEN - _CLOSED)
+        now = (float(self._robot.drive_target[self._first + JOINTS]) - _CLOSED) / (_OPEN - _CLOSED)
         value = min(value, min(max(now, 0.0), 1.0) + _OPENING_STEP)
         finger = _CLOSED + value * (_OPEN - _CLOSED)
-        self._robot.drive(self._first + JOINTS, np.full(2, finger), np.zeros(2))
+        self._robot.drive(self._first + JOINTS, np.array([finger, finger]), _STILL)
 
     @property
     def commanded(self) -> np.ndarray:

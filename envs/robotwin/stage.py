@@ -163,19 +163,10 @@ class Stage:
     # ---------------------------------------------------------------- asking the scene
     def touching(self, first: Thing, second: Thing) -> bool:
         """Whether two things are in contact."""
-        return any(
-            (contact.first in first.bodies and contact.second in second.bodies)
-            or (contact.first in second.bodies and contact.second in first.bodies)
-            for contact in self.scene.contacts()
-        )
+        return bool(self.scene.contacts(of=first.bodies, at=second.bodies))
 
     def touched(self, thing: Thing, arms: Sequence[Arm]) -> np.ndarray:
         """float64 (K, 3) where fingers of ``arms`` touch a thing, metres in the world."""
         fingers = frozenset[str]().union(*(arm.fingers for arm in arms))
-        points = [
-            contact.points
-            for contact in self.scene.contacts()
-            if (contact.first in thing.bodies and contact.second in fingers)
-            or (contact.second in thing.bodies and contact.first in fingers)
-        ]
+        points = [contact.points for contact in self.scene.contacts(of=thing.bodies, at=fingers)]
         return np.concatenate(points) if points else np.empty((0, 3))

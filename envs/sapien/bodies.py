@@ -109,6 +109,9 @@ class Articulation(ABC):
         self._order = np.array([own[name] for name in joint_names])
         self._joints = [native.get_active_joints()[i] for i in self._order]
         self._target = self.qpos
+        self._speed = np.full(
+            len(self._joints), np.nan
+        )  # what they are driven at, once it was said
 
     @property
     def qpos(self) -> np.ndarray:
@@ -146,12 +149,16 @@ class Articulation(ABC):
             joint.set_drive_target(float(value))
 
     def drive(self, first: int, targets: np.ndarray, velocities: np.ndarray) -> None:
-        """Drive joints, from number ``first`` on, to ``targets`` moving at ``velocities``."""
-        self._target[first : first + len(targets)] = targets
-        for i, (target, velocity) in enumerate(zip(targets, velocities, strict=True), first):
-            joint = self._joints[i]
-            joint.set_drive_target(float(target))
-            joint.set_drive_velocity_target(float(velocity))
+        """Drive joints, from number ``first`` on, to ``targets`` moving at ``velocities``, both
+        float64 (n,). Velocities are said to the simulator when they change."""
+        span = slice(first, first + len(targets))
+        self._target[span] = targets
+        for joint, target in zip(self._joints[span], targets.tolist(), strict=True):
+            joint.set_drive_target(target)
+        if velocities.tobytes() != self._speed[span].tobytes():
+            self._speed[span] = velocities
+            for joint, velocity in zip(self._joints[span], velocities.tolist(), strict=True):
+                joint.set_drive_velocity_target(velocity)
 
     def drive_all(self, targets: np.ndarray, velocities: np.ndarray) -> None:
         """Drive every joint to ``targets`` (J,), moving at ``velocities`` (J,)."""

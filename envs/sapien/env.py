@@ -11,13 +11,11 @@ import numpy as np
 from envs.base import ManipEnv
 from envs.point_cloud import farthest_points
 from envs.sapien.camera import Camera, CameraSpec
+from envs.sapien.cloud import Box, seen_from, world_points
 from envs.sapien.geometry import Pose
 from envs.sapien.line import Line, line
 from envs.sapien.scene import Scene
 from envs.schema import ManigymError, SimulationError
-
-# SAPIEN's camera axes (forward, left, up) as columns of OpenGL's (right, up, backwards).
-_OPENGL = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
 class SapienEnv(ManipEnv):
@@ -167,8 +165,7 @@ class SapienEnv(ManipEnv):
         """float32 (N, 6) of what the cloud's cameras see, in the frame of ``base_pose``."""
         cameras, size = self._cloud_cameras()
         clouds = [self._camera_cloud(name, size) for name in cameras]
-        cloud = self._crop(np.concatenate(clouds))
-        cloud[:, :3] = (cloud[:, :3] - self.base_pose.position) @ self.base_pose.rotation
+        cloud = seen_from(self.base_pose, np.concatenate(clouds))
         return farthest_points(cloud, self.num_points).astype(np.float32)
 
     def _cloud_cameras(self) -> tuple[Sequence[str], tuple[int, int]]:
@@ -176,14 +173,13 @@ class SapienEnv(ManipEnv):
         return self.cameras, self.image_size
 
     def _camera_cloud(self, name: str, size: tuple[int, int]) -> np.ndarray:
-        """float64 (M, 6) world points of one camera; nothing where it sees nothing."""
-        taken, spec = self._taken_picture(name, size), self.camera_specs[name]
-        points = taken.points().reshape(-1, 3)
-        seen = points[:, 2] < 0
-        pose = self.scene.camera_pose(spec)
-        world = points[seen] @ (pose.rotation @ _OPENGL).T + pose.position
-        return np.concatenate([world, taken.rgb().reshape(-1, 3)[seen] / 255.0], axis=1)
+        """float64 (M, 6) points of the workspace, in the world, that one camera sees."""
+        with self.stopwatch("render"):  # SAPIEN draws when it is read
+            taken = self._taken_picture(name, size)
+            points, colours = taken.points(), taken.colours()
+        pose = self.scene.camera_pose(self.camera_specs[name])
+        return world_points(points, colours, pose, self._workspace())
 
-    def _crop(self, cloud: np.ndarray) -> np.ndarray:
-        """Points (M, 6) in the world frame that belong to the workspace; all by default."""
-        return cloud
+    def _workspace(self) -> Box:
+        """The part of the world that point clouds show; all of it by default."""
+        return Box()

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
+from envs.sapien.malloc import keep_freed_memory
 from envs.sapien.scene import Scene
 from envs.schema import ManigymError
 from envs.vulkan import prepare
@@ -43,6 +44,7 @@ def line() -> Line:
     rendering = prepare()
     adapter = _import(f"envs.sapien.v{major}", rendering)
     check_arrays(adapter.sapien.Pose().q, version("numpy"))
+    keep_freed_memory()
     scene = getattr(adapter, f"Scene{major}")
     return Line(scene, {"fast": "trivial", "upstream": adapter.LIT_SHADER}, rendering)
 

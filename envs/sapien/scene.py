@@ -164,8 +164,11 @@ class Scene(ABC):
         """Let pictures see the present poses."""
         self.native.update_render()
 
-    def contacts(self, of: Container[str] | None = None) -> list[Contact]:
-        """The touching pairs of the last physics step; ``of``: only with bodies of these names."""
+    def contacts(
+        self, of: Container[str] | None = None, at: Container[str] | None = None
+    ) -> list[Contact]:
+        """The touching pairs of the last physics step; ``of``: only with bodies of these names;
+        ``at``: only where the other body is one of these."""
         return [
             Contact(
                 *pair,
@@ -173,7 +176,7 @@ class Scene(ABC):
                 np.array([point.position for point in contact.points]),
             )
             for contact in self.native.get_contacts()
-            if contact.points and _concerns(pair := self._touching(contact), of)
+            if contact.points and _concerns(pair := self._touching(contact), of, at)
         ]
 
     @abstractmethod
@@ -213,8 +216,11 @@ class Scene(ABC):
     def _camera(self, native: Any, far: float) -> Camera: ...
 
 
-def _concerns(pair: tuple[str, str], of: Container[str] | None) -> bool:
-    return of is None or pair[0] in of or pair[1] in of
+def _concerns(pair: tuple[str, str], of: Container[str] | None, at: Container[str] | None) -> bool:
+    return any(
+        (of is None or one in of) and (at is None or other in at)
+        for one, other in (pair, pair[::-1])
+    )
 
 
 # Shapes whose builder calls have names of their own.

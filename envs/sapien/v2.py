@@ -68,7 +68,7 @@ class Body2(Body):
 class Articulation2(Articulation):
     def drive_all(self, targets: np.ndarray, velocities: np.ndarray) -> None:
         """In two calls; joint by joint costs ten times as much and has the same bits."""
-        self._target[:] = targets
+        self._target[:], self._speed[:] = targets, velocities
         self.native.set_drive_target(self._natively(targets))
         self.native.set_drive_velocity_target(self._natively(velocities))
 

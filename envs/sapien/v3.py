@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,18 +19,23 @@ from envs.sapien.scene import Scene
 from envs.sapien.urdf import text, without_visuals
 
 LIT_SHADER = "default"
+_BUILDERS: dict[tuple[Any, ...], Any] = {}  # articulations as data, by what they were read from
 
 
 class Body3(Body):
     """``native`` is the physics component; its entity has the pose."""
 
+    @cached_property
+    def _entity(self) -> Any:
+        return self.native.entity
+
     @property
     def pose(self) -> Pose:
-        pose = self.native.entity.get_pose()
+        pose = self._entity.get_pose()
         return Pose(pose.p.astype(np.float64), pose.q.astype(np.float64))
 
     def set_pose(self, pose: Pose) -> None:
-        self.native.entity.set_pose(sapien.Pose(pose.position, pose.quaternion))
+        self._entity.set_pose(sapien.Pose(pose.position, pose.quaternion))
 
     @property
     def velocity(self) -> np.ndarray:
@@ -39,7 +45,7 @@ class Body3(Body):
 
     @property
     def picture_id(self) -> int:
-        return self.native.entity.per_scene_id
+        return self._entity.per_scene_id
 
     def set_mass(self, mass: float) -> None:
         self.native.set_mass(mass)
@@ -103,6 +109,18 @@ class Scene3(Scene):
         return Body3(name, native, motion, self.native)
 
     def _load(self, loader: Any, urdf: Path | str, stuff: Stuff) -> Any:
+        """A file is read once per process; cameras that it may hold are left out."""
+        own = (loader.fix_root_link, loader.scale, loader.load_multiple_collisions_from_file)
+        made_of = (stuff.density, *stuff.densities.items(), stuff.surface)
+        key = (text(urdf), isinstance(urdf, Path) and urdf, self.visible, own, made_of)
+        if key not in _BUILDERS:
+            _BUILDERS[key] = self._parse(loader, urdf, stuff)
+        builder = _BUILDERS[key].set_scene(self.native)
+        articulation = builder.build()
+        builder.set_scene(None)  # or it would keep the scene
+        return articulation
+
+    def _parse(self, loader: Any, urdf: Path | str, stuff: Stuff) -> Any:
         if stuff.density:
             loader.set_density(stuff.density)
         for link, density in stuff.densities.items():
@@ -110,11 +128,11 @@ class Scene3(Scene):
         if stuff.surface:
             loader.set_material(*stuff.surface)
         if self.visible and isinstance(urdf, Path):
-            return loader.load(str(urdf))
+            return loader.load_file_as_articulation_builder(str(urdf))
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "articulation.urdf"
             file.write_text(text(urdf) if self.visible else without_visuals(urdf))
-            return loader.load(str(file))
+            return loader.load_file_as_articulation_builder(str(file))
 
     def _articulation(
         self, native: Any, links: dict[str, Body], joint_names: Sequence[str]

@@ -15,12 +15,16 @@ def rng():
 
 
 def test_a_crop_keeps_what_is_strictly_inside():
-    from envs.dexart.cloud import crop
+    from envs.dexart.cloud import within
+    from envs.sapien.cloud import world_points
+    from envs.sapien.geometry import Pose
 
-    cloud = np.zeros((4, 6))
-    cloud[:, 0] = 0.0, 0.1, 0.5, 1.0
-    kept = crop(cloud, np.array([0.1, -1, -1]), np.array([1.0, 1, 1]))
-    assert kept[:, 0].tolist() == [0.5]
+    forward = 0.2 + np.array([0.0, 0.1, 0.5, 1.0, 0.1 + 2e-6])  # metres; the origin is at 0.2
+    picture = np.zeros((1, 5, 4), np.float32)
+    picture[..., 2] = -forward
+    box = within((0.1, -1, -1), (1.0, 1, 1), (0.2, 0.0, 0.0))
+    kept = world_points(picture, np.zeros_like(picture), Pose(), box)
+    np.testing.assert_allclose(kept[:, 0], [0.7, 0.3 + 2e-6], atol=1e-7)
 
 
 @pytest.mark.parametrize("way", ["upstream", "maniflow"])
