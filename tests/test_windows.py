@@ -74,9 +74,53 @@ def test_batch_layout(tmp_path: Path) -> None:
     assert all(a.flags.writeable for a in arrays.values())  # torch.from_numpy asks for it
 
 
-def test_chosen_keys_and_episodes(tmp_path: Path) -> None:
+def test_arrays_are_made_where_the_caller_says(tmp_path: Path) -> None:
+    windows = Windows(write_store(tmp_path / "demos", [1, 2]), n_obs=2, horizon=4)
+    made = []
+
+    def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        made.append(np.full(shape, 77, dtype))
+        return made[-1]
+
+    (got,) = windows.epoch(3, 0, 9, empty=empty)
+    (expected,) = windows.epoch(3, 0, 9)
+    arrays = [*got["obs"].values(), got["action"]]
+    assert all(mine is given for mine, given in zip(arrays, made, strict=True))
+    for key in ("proprio", "rgb/top"):
+        np.testing.assert_array_equal(got["obs"][key], expected["obs"][key])
+    np.testing.assert_array_equal(got["action"], expected["action"])
+
+
+def test_memory_holds_the_chosen_episodes_only(tmp_path: Path) -> None:
     store = write_store(tmp_path / "demos", [4, 1, 2, 3])
-    windows = Windows(store, n_obs=1, horizon=1, obs_keys=["proprio"], episodes=[3, 1])
+    parts = {
+        in_memory: Windows(store, n_obs=2, horizon=4, episodes=[3, 1], in_memory=in_memory)
+        for in_memory in (False, True)
+    }
+    for array in parts[True]._held.values():
+        assert len(array) == len(parts[True]) < store.num_steps
+    numbers = np.arange(len(parts[True]))
+    mapped, held = (parts[in_memory].batch(numbers) for in_memory in (False, True))
+    for key in ("proprio", "rgb/top"):
+        np.testing.assert_array_equal(held["obs"][key], mapped["obs"][key])
+    np.testing.assert_array_equal(held["action"], mapped["action"])
+    np.testing.assert_array_equal(held["action_is_pad"], mapped["action_is_pad"])
+
+
+def test_a_file_that_shrank_is_named(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "demos", [1, 2])
+    path = tmp_path / "demos" / "action.npy"
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ManigymError, match=r"action\.npy became shorter"):
+        Windows(store, n_obs=1, horizon=1, in_memory=True)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_chosen_keys_and_episodes(tmp_path: Path, in_memory: bool) -> None:
+    store = write_store(tmp_path / "demos", [4, 1, 2, 3])
+    windows = Windows(
+        store, n_obs=1, horizon=1, obs_keys=["proprio"], episodes=[3, 1], in_memory=in_memory
+    )
     batch = windows.batch(np.arange(len(windows)))
     assert list(batch["obs"]) == ["proprio"]
     both = [episode(i).arrays["action"] for i in (1, 3)]

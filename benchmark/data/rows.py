@@ -9,6 +9,7 @@ leftovers of an interrupted append and are cut by :meth:`RowFile.cut`.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,6 +99,26 @@ class RowFile:
         with self.path.open("rb") as file:
             offset = self._offset(file)
         return np.memmap(self.path, self.dtype, "r", offset, (count, *self.shape))
+
+    def read(self, starts: Sequence[int], lengths: Sequence[int]) -> Array:
+        """Rows ``starts[i] .. starts[i] + lengths[i] - 1`` of all i, one run behind the other.
+
+        They are read, not mapped: a copy in RAM costs the memory of these rows and no more.
+        """
+        rows = np.empty((sum(lengths), *self.shape), self.dtype)
+        with self.path.open("rb") as file:
+            offset, at = self._offset(file), 0
+            content = rows.reshape(-1).view(np.uint8).data
+            for start, length in zip(starts, lengths, strict=True):
+                size = length * self.row_bytes
+                file.seek(offset + start * self.row_bytes)
+                if file.readinto(content[at : at + size]) != size:
+                    raise ManigymError(
+                        f"{self.path} became shorter than the store's index says; copy the "
+                        "directory again or collect the demonstrations again"
+                    )
+                at += size
+        return rows
 
     def _write_header(self, file: BinaryIO, count: int) -> None:
         file.seek(0)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -30,7 +30,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from benchmark.data.index import UNKNOWN_SEED, EpisodeIndex, StoreHeader
-from benchmark.data.rows import Array, check_finite
+from benchmark.data.rows import Array, RowFile, check_finite
 from envs.schema import ManigymError
 
 
@@ -165,11 +165,14 @@ class TrajectoryStore:
 
     def array(self, key: str) -> Array:
         """Read-only map ``(num_steps, *shape)`` in storage order; see :attr:`starts`."""
-        if key not in self._files:
-            raise ManigymError(f"{self.path} has no key {key!r}; it holds {sorted(self._files)}")
         if key not in self._maps:
-            self._maps[key] = self._files[key].open(self.num_steps)
+            self._maps[key] = self._file(key).open(self.num_steps)
         return self._maps[key]
+
+    def read(self, key: str, positions: Sequence[int]) -> Array:
+        """Copy in RAM of the rows of these episodes, in this order: ``(their steps, *shape)``."""
+        chosen = np.asarray(positions, np.int64)
+        return self._file(key).read(self.starts[chosen].tolist(), self.lengths[chosen].tolist())
 
     def episode(self, i: int) -> dict[str, Array]:
         """Views ``(T, *shape)`` of every key of the ``i``-th episode in id order."""
@@ -217,6 +220,11 @@ class TrajectoryStore:
                 digest.update(f"{key} {values.dtype.str} {values.shape}".encode())
                 digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
+
+    def _file(self, key: str) -> RowFile:
+        if key not in self._files:
+            raise ManigymError(f"{self.path} has no key {key!r}; it holds {sorted(self._files)}")
+        return self._files[key]
 
     def _sort(self) -> None:
         """Publish the index in id order: ids, starts, lengths, groups, tasks, successes, seeds."""

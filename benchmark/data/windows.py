@@ -6,12 +6,14 @@ that looks back ``O - 1`` steps, as in Diffusion Policy (Chi et al., 2023): acti
 step. Steps outside the episode repeat its first or last step and are marked in ``action_is_pad``.
 
 Nothing is listed per window: a window number is turned into rows by a cumulative sum, and a batch
-is one gather per key from the memory map. Frames that no policy looks at are never read.
+is one gather per key from the memory map. Frames that no policy looks at are never read. Copying
+the pictures is what a batch costs, as long as it does not go to memory that the system has to find
+first: whoever draws batch after batch gives ``empty`` (see ``benchmark.training.feed``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from benchmark.data.store import TrajectoryStore
 from envs.schema import ManigymError
 
 Indices = npt.NDArray[np.int64]
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
+"""Makes the arrays that a batch is written to, like ``numpy.empty``."""
 
 
 class Windows:
@@ -29,8 +33,8 @@ class Windows:
 
     ``obs_keys``: flat observation keys (``"proprio"``, ``"rgb/agentview"``), and ``"instruction"``,
     the sentence of the episode; all arrays of the store by default. ``episodes``: ids (of a split);
-    all by default. ``in_memory`` copies the arrays into RAM. Windows are numbered by episode id,
-    then step.
+    all by default. ``in_memory`` copies these episodes into RAM. Windows are numbered by episode
+    id, then step.
     """
 
     def __init__(
@@ -57,7 +61,11 @@ class Windows:
         self.obs_keys = tuple(obs_keys) if obs_keys is not None else _observations(store)
         self._sentences = store.instructions[where]
         keys = ["action", *(f"obs/{key}" for key in self.obs_keys if key != "instruction")]
-        self._held = {key: np.array(store.array(key)) for key in keys if in_memory}
+        if in_memory:
+            self._held = {key: store.read(key, where.tolist()) for key in keys}
+            self._starts = self._ends - self._lengths
+        else:
+            self._held = {}
         for key in keys:
             self._array(key)  # an unknown key fails here, not in the first batch
 
@@ -67,25 +75,26 @@ class Windows:
     def locate(self, windows: npt.ArrayLike) -> tuple[Indices, Indices]:
         """Window numbers (B,) -> (position in ``episodes`` (B,), current step (B,))."""
         numbers = np.asarray(windows, np.int64)
-        if np.any((numbers < 0) | (numbers >= len(self))):
+        if ((numbers < 0) | (numbers >= len(self))).any():
             raise IndexError(f"window numbers must lie in 0..{len(self) - 1}")
         episode = np.searchsorted(self._ends, numbers, side="right")
         return episode, numbers - (self._ends - self._lengths)[episode]
 
-    def batch(self, windows: npt.ArrayLike) -> dict[str, Any]:
+    def batch(self, windows: npt.ArrayLike, empty: Empty = np.empty) -> dict[str, Any]:
         """Windows (B,) -> the training batch.
 
         ``{"obs": {key: (B, O, ...)}, "action": (B, H, A), "action_is_pad": (B, H) bool}``,
-        contiguous arrays in the stored dtype (pictures stay uint8); instructions are (B, O) text.
+        contiguous arrays of ``empty`` in the stored dtype (pictures stay uint8); instructions are
+        (B, O) text.
         """
         episode, current = self.locate(windows)
-        steps = current[:, None] + np.arange(self.horizon) - (self.n_obs - 1)
-        inside = np.clip(steps, 0, self._lengths[episode, None] - 1)
+        steps = current[:, None] + np.arange(1 - self.n_obs, self.horizon - self.n_obs + 1)
+        inside = np.minimum(np.maximum(steps, 0), self._lengths[episode, None] - 1)
         rows = self._starts[episode, None] + inside
         seen = rows[:, : self.n_obs]
         return {
-            "obs": {key: self._observed(key, episode, seen) for key in self.obs_keys},
-            "action": self._array("action")[rows],
+            "obs": {key: self._observed(key, episode, seen, empty) for key in self.obs_keys},
+            "action": self._gathered("action", rows, empty),
             "action_is_pad": steps != inside,
         }
 
@@ -95,7 +104,14 @@ class Windows:
         return full if drop_last else full + (rest > 0)
 
     def epoch(
-        self, seed: int, epoch: int, batch_size: int, *, drop_last: bool = False, start: int = 0
+        self,
+        seed: int,
+        epoch: int,
+        batch_size: int,
+        *,
+        drop_last: bool = False,
+        start: int = 0,
+        empty: Empty = np.empty,
     ) -> Iterator[dict[str, Any]]:
         """All windows once in the random order of ``(seed, epoch)``, from batch ``start`` on.
 
@@ -104,15 +120,23 @@ class Windows:
         """
         order = np.random.default_rng((seed, epoch)).permutation(len(self))
         for position in range(start, self.num_batches(batch_size, drop_last=drop_last)):
-            yield self.batch(order[position * batch_size : (position + 1) * batch_size])
+            yield self.batch(order[position * batch_size : (position + 1) * batch_size], empty)
 
-    def _observed(self, key: str, episode: Indices, rows: Indices) -> npt.NDArray[Any]:
+    def _observed(
+        self, key: str, episode: Indices, rows: Indices, empty: Empty
+    ) -> npt.NDArray[Any]:
         if key == "instruction":
             return np.repeat(self._sentences[episode, None], rows.shape[1], axis=1)
-        return self._array(f"obs/{key}")[rows]
+        return self._gathered(f"obs/{key}", rows, empty)
+
+    def _gathered(self, key: str, rows: Indices, empty: Empty) -> Array:
+        array = self._array(key)
+        out = empty((*rows.shape, *array.shape[1:]), array.dtype)
+        # The rows exist, so nothing is ever clipped: the other modes copy to ``out`` in two steps.
+        return array.take(rows, axis=0, out=out, mode="clip")
 
     def _array(self, key: str) -> Array:
-        return self._held[key] if key in self._held else self.store.array(key)
+        return self._held[key] if key in self._held else np.asarray(self.store.array(key))
 
 
 def _observations(store: TrajectoryStore) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,9 +20,10 @@ import numpy as np
 import torch
 
 from benchmark.config import TrainingSettings
-from benchmark.data.windows import Windows
+from benchmark.data.windows import Empty, Windows
+from benchmark.machine import available_cores
 from benchmark.progress import progress
-from benchmark.results.provenance import available_cores
+from benchmark.training.feed import feed
 from benchmark.training.metric_log import MetricLog
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy
@@ -76,11 +78,7 @@ def fit(
     what it was trained on and how.
     """
     device = pick_device(settings.device)
-    threads = torch.get_num_threads()  # the caller's, given back at the end
-    torch.set_num_threads(settings.threads or available_cores())
-    torch.manual_seed(settings.seed)  # dropout has no generator of its own
-    policy.module.to(device)
-    state = _fresh_state(policy, settings)
+    state = begin(policy, settings, device)
     resume = folder / "resume.pt"
     if resume.exists():
         state.load(resume)
@@ -88,10 +86,12 @@ def fit(
     checkpoint = folder / "checkpoint.pt"
     started = perf_counter()
     try:
-        with progress(settings.steps, state.step, "train", "step") as bar:
-            for batch in _batches(train, settings, state.step):
-                metrics = _update(state, _to_device(batch, device), settings, device)
-                state.step += 1
+        with (
+            torch_threads(settings),
+            progress(settings.steps, state.step, "train", "step") as bar,
+            closing(updates(state, train, settings, device)) as steps,
+        ):
+            for metrics in steps:
                 bar.update()
                 last = state.step == settings.steps
                 if state.step % LOG_EVERY == 0 or last:
@@ -108,13 +108,26 @@ def fit(
                     _ema_policy(state).save(checkpoint, {**record, "step": state.step})
     finally:
         log.close()
-        torch.set_num_threads(threads)
     _ema_policy(state).save(checkpoint, {**record, "step": state.step})
     resume.unlink(missing_ok=True)
     return checkpoint
 
 
-def _fresh_state(policy: TrainablePolicy, settings: TrainingSettings) -> TrainState:
+@contextmanager
+def torch_threads(settings: TrainingSettings) -> Iterator[None]:
+    """As many threads for torch as the settings ask for; the caller's number at the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(settings.threads or available_cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def begin(policy: TrainablePolicy, settings: TrainingSettings, device: torch.device) -> TrainState:
+    """The state before the first step, with the network on ``device``."""
+    torch.manual_seed(settings.seed)  # dropout has no generator of its own
+    policy.module.to(device)
     teacher = copy.deepcopy(policy.module).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(
         policy.module.parameters(),
@@ -122,10 +135,19 @@ def _fresh_state(policy: TrainablePolicy, settings: TrainingSettings) -> TrainSt
         betas=settings.betas,
         weight_decay=settings.weight_decay,
     )
-    device = next(policy.module.parameters()).device
-    return TrainState(
-        policy, teacher, optimizer, torch.Generator(device).manual_seed(settings.seed)
-    )
+    generator = torch.Generator(next(policy.module.parameters()).device)
+    return TrainState(policy, teacher, optimizer, generator.manual_seed(settings.seed))
+
+
+def updates(
+    state: TrainState, train: Windows, settings: TrainingSettings, device: torch.device
+) -> Generator[dict[str, float], None, None]:
+    """Train ``state`` up to ``settings.steps``, one step for every metrics that are taken."""
+    with feed(partial(_batches, train, settings, state.step), device) as batches:
+        for batch in batches:
+            metrics = _update(state, batch, settings, device)
+            state.step += 1
+            yield metrics
 
 
 def _update(
@@ -174,11 +196,16 @@ def validate(
     policy = _ema_policy(state)
     generator = torch.Generator(device).manual_seed(settings.seed)
     total, count = 0.0, 0
-    for batch in val.epoch(settings.seed, 0, settings.batch_size):
-        size = len(batch["action"])
-        with autocast(settings.precision, device):
-            loss, _ = policy.loss(_to_device(batch, device), state.teacher, generator)
-        total, count = total + float(loss) * size, count + size
+
+    def epoch(empty: Empty) -> Iterator[dict[str, Any]]:
+        return val.epoch(settings.seed, 0, settings.batch_size, empty=empty)
+
+    with feed(epoch, device) as batches:
+        for batch in batches:
+            size = len(batch["action"])
+            with autocast(settings.precision, device):
+                loss, _ = policy.loss(batch, state.teacher, generator)
+            total, count = total + float(loss) * size, count + size
     return {"validation_loss": total / count}
 
 
@@ -190,13 +217,17 @@ def schedule(step: int, settings: TrainingSettings) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
 
 
-def _batches(train: Windows, settings: TrainingSettings, step: int) -> Iterator[dict[str, Any]]:
+def _batches(
+    train: Windows, settings: TrainingSettings, step: int, empty: Empty = np.empty
+) -> Iterator[dict[str, Any]]:
     """The batches of steps ``step``..: a function of (seed, step) alone."""
     size = min(settings.batch_size, len(train))
     per_epoch = train.num_batches(size, drop_last=True)
     while step < settings.steps:
         epoch, start = divmod(step, per_epoch)
-        for batch in train.epoch(settings.seed, epoch, size, drop_last=True, start=start):
+        for batch in train.epoch(
+            settings.seed, epoch, size, drop_last=True, start=start, empty=empty
+        ):
             if step >= settings.steps:
                 return
             yield batch
@@ -207,18 +238,6 @@ def _ema_policy(state: TrainState) -> TrainablePolicy:
     averaged = copy.copy(state.policy)
     averaged.module = state.teacher
     return averaged
-
-
-def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    return {key: _moved(value, device) for key, value in batch.items()}
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    if isinstance(value, Mapping):
-        return _to_device(value, device)
-    if value.dtype.kind == "U":  # text: the policy turns it into numbers
-        return value
-    return torch.from_numpy(np.ascontiguousarray(value)).to(device, non_blocking=True)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

@@ -1,92 +1,83 @@
-"""Windows per second: batches of 64, two frames of 84x84 with low-dimensional keys, 16 actions.
+"""Windows per second against other loaders on the same data, in turn, in one process.
 
-Compared with robomimic's ``SequenceDataset`` (everything cached in memory, its fastest mode) behind
-a torch ``DataLoader``, where robomimic is installed. Run with ``--benchmark-enable``.
+Batches of 64, two frames of 84x84 with low-dimensional keys, 16 actions. Run with
+``--benchmark-enable``; others take part where they are installed (see ``PEERS``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain, repeat
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
-from benchmark.data.index import StoreHeader
-from benchmark.data.robomimic import export
-from benchmark.data.store import Episode, TrajectoryStore
-from benchmark.data.windows import Windows
+from benchmark.throughput.contest import Contender, contest
+from benchmark.throughput.job import LoaderJob
+from benchmark.throughput.loading import (
+    CAMERAS,
+    data_bytes,
+    memory_growth,
+    ours,
+    synthetic_store,
+)
+from benchmark.throughput.peers import PEERS, peers_of
 
-BATCH, N_OBS, HORIZON, STEPS, EPISODES = 64, 2, 16, 100, 10
-KEYS = {
-    "action": ("float32", (7,)),
-    "obs/proprio": ("float32", (9,)),
-    "obs/state": ("float32", (10,)),
-    "obs/rgb/agentview": ("uint8", (84, 84, 3)),
+ROUNDS = 5
+RATIOS = {  # how many times as many windows per second ours gives, at least
+    "robomimic:all": 4.0,
+    "robomimic:low_dim": 4.0,
+    "robomimic:none": 4.0,
+    "zarr:ram": 50.0,
+    "zarr:disk": 50.0,
+    "lerobot:image": 50.0,
 }
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> TrajectoryStore:
-    rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("speed") / "demos"
-    with TrajectoryStore.create(path, StoreHeader("Toy/reach-v0", KEYS, fps=20.0)) as store:
-        for id_ in range(EPISODES):
-            arrays = {
-                key: rng.integers(0, 256, (STEPS, *shape)).astype(dtype)
-                for key, (dtype, shape) in KEYS.items()
-            }
-            store.append(Episode(id_, arrays))
-    return TrajectoryStore.open(path)
+def job(tmp_path_factory: pytest.TempPathFactory) -> LoaderJob:
+    path = synthetic_store(tmp_path_factory.mktemp("speed") / "demos", cameras=CAMERAS[:1])
+    return LoaderJob(path, ("proprio", "state", f"rgb/{CAMERAS[0]}"), seconds=1.0)
 
 
-def as_tensors(batch: Any) -> Any:
-    """The batch with tensors in place of arrays."""
-    if isinstance(batch, dict):
-        return {key: as_tensors(value) for key, value in batch.items()}
-    return torch.from_numpy(batch)
-
-
-def time_batches(benchmark: Any, batches: Iterator[Any]) -> Any:
-    """Time one batch, many times; report windows per second."""
-    next(batches)
-    batch = benchmark(next, batches)
-    if benchmark.stats is not None:
-        benchmark.extra_info["windows_per_second"] = BATCH / benchmark.stats.stats.mean
-    return batch
+def peer(name: str, job: LoaderJob) -> Contender:
+    return peers_of("loader", [name], job)[0]
 
 
 @pytest.mark.parametrize("in_memory", [False, True], ids=["mapped", "in_memory"])
+@pytest.mark.parametrize("name", RATIOS)
 @pytest.mark.benchmark(group="loader")
-def test_windows(benchmark: Any, store: TrajectoryStore, in_memory: bool) -> None:
-    windows = Windows(store, n_obs=N_OBS, horizon=HORIZON, in_memory=in_memory)
-    epochs = (windows.epoch(0, epoch, BATCH, drop_last=True) for epoch in range(1_000_000))
-    batch = time_batches(benchmark, map(as_tensors, chain.from_iterable(epochs)))
-    assert batch["obs"]["rgb/agentview"].shape == (BATCH, N_OBS, 84, 84, 3)
-
-
-@pytest.mark.benchmark(group="loader")
-def test_robomimic(benchmark: Any, store: TrajectoryStore, tmp_path: Path) -> None:
-    dataset = pytest.importorskip(
-        "robomimic.utils.dataset", reason="robomimic 0.3.0 is not installed (see tox -e robomimic)"
+def test_windows_per_second(benchmark: Any, job: LoaderJob, name: str, in_memory: bool) -> None:
+    who = PEERS[name.partition(":")[0]]
+    if not who.installed:
+        pytest.skip(f"{name} is not installed: {who.install}")
+    both = [ours(job, in_memory), peer(name, job)]
+    rounds = 1 if benchmark.disabled else ROUNDS
+    found = benchmark.pedantic(contest, (both, rounds), rounds=1)
+    mine, theirs = found.results
+    times, low, high = mine.against(theirs)
+    benchmark.extra_info.update(
+        windows_per_second=[round(mine.rate), round(theirs.rate)],
+        times=[round(times, 1), round(low, 1), round(high, 1)],
+        load=found.load,
     )
-    from robomimic.utils.obs_utils import initialize_obs_utils_with_obs_specs
+    if not benchmark.disabled:
+        assert times >= RATIOS[name]
 
-    keys = ("proprio", "state", "agentview_image")
-    initialize_obs_utils_with_obs_specs({"obs": {"low_dim": keys[:2], "rgb": keys[2:]}})
-    sequences = dataset.SequenceDataset(
-        hdf5_path=str(export(store, tmp_path / "demos.hdf5")),
-        obs_keys=keys,
-        dataset_keys=("actions",),
-        frame_stack=N_OBS,
-        seq_length=HORIZON - N_OBS + 1,
-        get_pad_mask=True,
-        load_next_obs=False,
-        hdf5_cache_mode="all",
-    )
-    loader = torch.utils.data.DataLoader(sequences, BATCH, shuffle=True, drop_last=True)
-    batch = time_batches(benchmark, chain.from_iterable(repeat(loader)))
-    assert batch["actions"].shape == (BATCH, HORIZON, 7)
+
+@pytest.mark.parametrize("in_memory", [False, True], ids=["mapped", "in_memory"])
+@pytest.mark.benchmark(group="memory")
+def test_memory(benchmark: Any, job: LoaderJob, in_memory: bool) -> None:
+    make = partial(ours, in_memory=in_memory)
+    found = benchmark.pedantic(memory_growth, (make, job), rounds=1)
+    batches = 4 * job.batch_size * job.n_obs * 84 * 84 * 3
+    assert found < data_bytes(job) + batches + 8_000_000  # what torch loads when first used
+
+
+@pytest.mark.parametrize("name", ["robomimic:all", "zarr:ram"])  # those that keep windows in RAM
+@pytest.mark.benchmark(group="memory")
+def test_memory_of_others(benchmark: Any, job: LoaderJob, name: str) -> None:
+    if not PEERS[name.partition(":")[0]].installed:
+        pytest.skip(f"{name} is not installed")
+    found = benchmark.pedantic(memory_growth, (partial(peer, name), job), rounds=1)
+    benchmark.extra_info["times_the_data"] = round(found / data_bytes(job), 1)
+    assert found > 4 * data_bytes(job)
