@@ -23,6 +23,7 @@ from envs.schema import ManigymError
 from policies.expert import ExpertPolicy
 
 TRIES_PER_EPISODE = 5
+AT_ONCE = 16  # steps of an expert for each message; between two, others may report
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ class CollectJob:
     @property
     def options(self) -> dict[str, Any]:
         """A demonstration ends with its success, also where the protocol goes on."""
-        wanted = (*self.observations, "expert")
-        return {"terminate_on_success": True, **self.env_options, "observations": wanted}
+        return {"terminate_on_success": True, **self.env_options, "observations": self.observations}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -104,7 +104,8 @@ class _Collector:
                     f"the expert of {self._job.env} succeeded {len(self._done)} times in {limit}, "
                     f"asked for {self._job.episodes}; last failure: {self._last_failure}"
                 )
-            rollout(pool, ExpertPolicy(), batch, self._keep, RolloutOptions(record=True))
+            options = RolloutOptions(record=True, follow=AT_ONCE)
+            rollout(pool, ExpertPolicy(), batch, self._keep, options)
 
     def _keep(self, outcome: Outcome) -> None:
         summary, episode = outcome.summary, outcome.episode

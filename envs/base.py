@@ -37,7 +37,7 @@ VECTORS = ("proprio", "state")
 class ManipEnv(TaskEnv):
     """A task whose simulator runs in this interpreter; options: :class:`TaskEnv`.
 
-    ``stopwatch``: seconds of the stages ``reset``, ``simulate``, ``sense``, ``render`` and ``expert``.
+    ``stopwatch``: seconds of ``reset``, ``simulate``, ``sense``, ``render`` and ``expert``.
     """
 
     def __init__(self, card: TaskCard, **options: Any) -> None:
@@ -207,8 +207,7 @@ class ManipEnv(TaskEnv):
         if modality in CAMERA_MODALITIES:
             return {c: self.picture(modality, c, self.image_size) for c in self.cameras}
         if modality == "expert":
-            with self.stopwatch("expert"):
-                return self._expert_action()
+            return self.expert_action()
         if modality == "instruction":
             return self.instruction
         return self._sense(modality)
@@ -218,9 +217,11 @@ class ManipEnv(TaskEnv):
         """The goal of this episode in words; by default the first of the card's."""
         return self.card.instructions[0]
 
-    def _expert_action(self) -> np.ndarray:
+    def expert_action(self) -> np.ndarray:
+        """float32 (A,) that the episode's own expert does now; zeros when the episode is over."""
         if not self._running:
             return np.zeros(self.card.action.size, np.float32)
-        if self._expert is None:
-            self._expert = self.expert()
-        return np.clip(self._expert.act(), -1.0, 1.0).astype(np.float32)
+        with self.stopwatch("expert"):
+            if self._expert is None:
+                self._expert = self.expert()
+            return np.clip(self._expert.act(), -1.0, 1.0).astype(np.float32)

@@ -7,7 +7,7 @@ the observations that the policy will look at.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,8 +103,15 @@ class EpisodeRunner:
 
     def run(self, actions: np.ndarray, n_obs: int = 1) -> Reply:
         """Execute float32 (K, A), ending with the episode; observe the last ``n_obs`` steps."""
+        return self._execute(actions, len(actions), n_obs)
+
+    def follow(self, steps: int, n_obs: int = 1) -> Reply:
+        """The same with actions of the environment's own expert, each for the state it finds."""
+        return self._execute((self.env.expert_action() for _ in range(steps)), steps, n_obs)
+
+    def _execute(self, actions: Iterable[np.ndarray], count: int, n_obs: int) -> Reply:
         reply = Reply([])
-        end = min(len(actions), self.env.horizon - len(self._rewards))  # unless success is earlier
+        end = min(count, self.env.horizon - len(self._rewards))  # unless success is earlier
         for k, action in enumerate(actions):
             self._record_before(action)
             reward, reply.terminated, reply.truncated = self.env.advance(action)

@@ -25,7 +25,7 @@ from envs.isolation.link import (
 )
 from envs.isolation.memory import SlotArrays, fields
 from envs.isolation.process import ProcessLink
-from envs.isolation.server import RUN
+from envs.isolation.server import FOLLOW, RUN
 from envs.make import Workers, make_links
 from envs.schema import ManigymError
 
@@ -71,6 +71,10 @@ class Pool:
     def run(self, slot: int, actions: np.ndarray, n_obs: int) -> None:
         """Ask a slot to execute float32 (K, A) actions."""
         self._post(slot, Request(RUN, actions=actions, n_obs=n_obs))
+
+    def follow(self, slot: int, steps: int, n_obs: int) -> None:
+        """Ask a slot to execute so many actions of the environment's own expert."""
+        self._post(slot, Request(FOLLOW, steps=steps, n_obs=n_obs))
 
     def _post(self, slot: int, request: Request) -> None:
         self.links[slot].post(request)
@@ -124,11 +128,13 @@ def make_pool(
     options: Mapping[str, Any],
     workers: Workers = Workers(),  # noqa: B008  frozen
     *,
+    slots: int | None = None,
     chunk: int = 64,
     n_obs: int = 1,
 ) -> Pool:
-    """A pool for chunks of at most ``chunk`` actions and ``n_obs`` frames a reply."""
-    links, place = make_links(env_id, options, workers)
+    """A pool for chunks of at most ``chunk`` actions and ``n_obs`` frames a reply; ``slots``: fewer
+    environments than the workers would hold."""
+    links, place = make_links(env_id, options, workers, slots)
     memory = SlotArrays.shared(fields(links[0].interface, chunk, n_obs), len(links))
     for slot, link in enumerate(links):
         link.attach(memory, slot)

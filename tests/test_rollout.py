@@ -23,6 +23,7 @@ from envs.make import Workers, make_env
 from envs.pool import Failure, make_pool
 from envs.schema import ManigymError, SimulationError, flatten
 from envs.toy.env import ToyEnv
+from policies.expert import ExpertPolicy
 from policies.uniform import UniformPolicy
 
 PLAN = plan_episodes(TOY, "test", 7, 0)
@@ -238,3 +239,22 @@ def test_policies_see_the_frames_before_their_actions(monkeypatch):
         found = outcomes(pool, expert(), PLAN[:1], record=True)
     np.testing.assert_array_equal(np.stack(seen), found[0].summary.trajectory["obs/proprio"])
     assert found[0].summary.success
+
+
+def test_following_the_expert_in_the_worker_is_asking_it_step_by_step():
+    """The same states, actions and recorded frames, with a sixteenth of the messages."""
+    plan = plan_episodes("Toy/reach-v0", "demonstrations", 3, 0)
+    runs = []
+    for observations, follow in ((("proprio", "state", "expert"), 0), (("proprio", "state"), 16)):
+        outcomes = []
+        with make_pool("Toy/reach-v0", {"observations": observations}) as pool:
+            options = RolloutOptions(record=True, follow=follow)
+            rollout(pool, ExpertPolicy(), plan, outcomes.append, options)
+        runs.append(outcomes)
+    for asked, followed in zip(*runs, strict=True):
+        assert asked.summary.state_hash == followed.summary.state_hash
+        assert asked.summary.action_hash == followed.summary.action_hash
+        assert asked.summary.trajectory.keys() == followed.summary.trajectory.keys()
+        for key, rows in asked.summary.trajectory.items():
+            np.testing.assert_array_equal(rows, followed.summary.trajectory[key])
+        assert followed.policy_seconds == []

@@ -106,7 +106,7 @@ def _replay_task(
     """All episodes of a task, and what there is to say about them."""
     done: list[Replayed] = []
     films = []
-    workers = replace(workers, count=min(workers.count, len(records)))
+    workers = workers.at_most(len(records))
     with (
         stage(task, workers, camera) as pool,
         progress(len(records), 0, task.env, "ep") as bar,

@@ -40,13 +40,15 @@ class Lateness:
 class RolloutOptions:
     """``execute``, ``ensemble``: see :class:`benchmark.engine.chunking.Executor`. ``record`` keeps
     trajectories; ``film`` the number of episodes (lowest indices) whose pictures are kept;
-    ``gather``: answers to wait for before the policy is asked, so that calls serve several."""
+    ``gather``: answers to wait for before the policy is asked, so that calls serve several.
+    ``follow``: so many steps at a time are the environment's own expert's; nobody is asked."""
 
     execute: int | None = None
     ensemble: str | None = None
     record: bool = False
     film: int = 0
     gather: int = 1
+    follow: int = 0
     inference: Inference = ALONE
     lateness: Lateness | None = None
     perturber: Perturber | None = None
@@ -80,10 +82,15 @@ class Outcome:
     policy_seconds: list[float] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
     delays: list[int] = field(default_factory=list)
-    retried: bool = False
+    tries_left: int = 0
     terminated: bool = False
     state: Any = None
     window: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def retried(self) -> bool:
+        """Whether the episode failed and is tried once more."""
+        return self.failure is not None and self.tries_left > 0
 
 
 class _Running:
@@ -180,12 +187,15 @@ def rollout(
         for slot, reply in _answers(pool, min(options.gather, len(running))):
             current = running[slot]
             if isinstance(reply, Reply) and reply.summary is None:
+                if options.follow:
+                    pool.follow(slot, options.follow, look)
+                    continue
                 questions.append(_Question(slot, current, current.window(reply)))
                 continue
             del running[slot]
             outcome = _outcome(current, reply)
             if outcome.retried:
-                waiting.appendleft((current.episode, current.tries_left))
+                waiting.appendleft((current.episode, outcome.tries_left))
             on_end(outcome)
             begin(slot)
         for cut in options.inference.groups(len(questions)):
@@ -212,7 +222,8 @@ def _outcome(ended: _Running, reply: Reply | Failure) -> Outcome:
         state=ended.state,
     )
     if isinstance(reply, Failure):
-        return replace(outcome, failure=reply, retried=ended.tries_left > 0)
+        left = ended.tries_left + (not reply.own)  # what another slot did costs no try
+        return replace(outcome, failure=reply, tries_left=left)
     last, terminated = ended.window(reply), reply.terminated
     return replace(outcome, summary=reply.summary, window=last, terminated=terminated)
 

@@ -22,7 +22,6 @@ from benchmark.results.provenance import slug
 from benchmark.results.traces import Trace, write_trace
 from envs.schema import ManigymError
 
-
 NOT_SIMULATED = ("encode", "denoise", "act", "film")
 
 

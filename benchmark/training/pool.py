@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from envs import installed
@@ -19,9 +20,13 @@ def training_pool(
     chunk: int = 1,
     n_obs: int = 1,
 ) -> Pool:
-    """``num_envs`` environments: all in this process with one worker where the simulator is
-    installed, else each in a process of its own."""
+    """``num_envs`` environments, shared out among the workers; all in this process with one worker
+    where the simulator is installed."""
     here = workers.count == 1 and workers.isolation != "process" and installed(env_id)
-    isolation = "in_process" if here else workers.isolation
-    places = Workers(num_envs, isolation, workers.deadline, workers.logs)
-    return make_pool(env_id, options, places, chunk=chunk, n_obs=n_obs)
+    places = replace(
+        workers,
+        count=min(workers.count, num_envs),
+        scenes=-(-num_envs // workers.count),
+        isolation="in_process" if here else workers.isolation,
+    )
+    return make_pool(env_id, options, places, slots=num_envs, chunk=chunk, n_obs=n_obs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def rerun(
         found.append(_compared(run, record, outcome))
         on_end()
 
-    workers = replace(job.workers, count=min(job.workers.count, len(records)))
+    workers = job.workers.at_most(len(records))
     with opened(job, workers) as (pool, options):
         rollout(pool, job.policy, planned, compare, options)
         different = [one.record for one in found if not one.identical]

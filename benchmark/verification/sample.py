@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ class Execution:
     def _actions(self, row: CheckedRow, records: Records) -> Executed:
         assert row.evidence is not None
         task = RecordedTask.read(row.evidence.path, row.cells["env"])
-        workers = replace(self._workers, count=min(self._workers.count, len(records)))
+        workers = self._workers.at_most(len(records))
         done = []
         with stage(task, workers) as pool, _bar(row, records, "actions") as bar:
             for one in replay(pool, task, records):

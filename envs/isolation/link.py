@@ -18,19 +18,21 @@ from envs.base import ManipEnv
 from envs.episode import EpisodeSummary, Reply
 from envs.isolation.memory import OBS, SlotArrays
 from envs.isolation.scene import package_versions
-from envs.isolation.server import CALL, ERROR, FLAGS, RESET, RUN, Answer, EnvServer
+from envs.isolation.server import CALL, ERROR, FLAGS, FOLLOW, RESET, RUN, Answer, EnvServer
 from envs.schema import CAMERA_MODALITIES, Interface, ManigymError, SimulationError
 
 CLOSE_SECONDS = 5.0  # that workers have to finish
 
 
 class Request(NamedTuple):
-    """One request; ``actions`` float32 (k, A). ``call`` is (method, arguments)."""
+    """One request; ``actions`` float32 (k, A), or ``steps`` of the expert's. ``call`` is (method,
+    arguments)."""
 
     kind: bytes
     seed: int = 0
     flags: int = 0
     actions: np.ndarray | None = None
+    steps: int = 0
     n_obs: int = 0
     call: tuple[str, tuple[Any, ...]] = ("", ())
 
@@ -85,6 +87,8 @@ class Link(ABC):
             row["count"][0] = count = len(request.actions)
             row["action"][:count] = request.actions
             row["n_obs"][0] = request.n_obs
+        elif request.kind == FOLLOW:
+            row["count"][0], row["n_obs"][0] = request.steps, request.n_obs
         elif request.kind == RESET:
             row["seed"][0], row["flags"][0] = request.seed, request.flags
         self._post(request)

@@ -1,8 +1,8 @@
 """Serve one environment: execute requests, leave the answers in the slot's arrays.
 
 The same code runs in a worker process and, without isolation, in the caller's own: one path, one
-result. A request is one byte (:data:`RESET`, :data:`RUN`, :data:`OBSERVE`, :data:`CALL`); its
-numbers lie in the arrays, those of a ``CALL`` come as a message.
+result. A request is one byte (:data:`RESET`, :data:`RUN`, :data:`FOLLOW`, :data:`OBSERVE`,
+:data:`CALL`); its numbers lie in the arrays, those of a ``CALL`` come as a message.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from envs.isolation.memory import OBS, Row
 from envs.schema import ManigymError
 from envs.task_env import Expert
 
-RESET, RUN, OBSERVE, CALL = b"r", b"s", b"o", b"c"  # requests
+RESET, RUN, FOLLOW, OBSERVE, CALL = b"r", b"s", b"f", b"o", b"c"  # requests
 DONE, MESSAGE, ERROR = b"d", b"m", b"e"  # answers: in the arrays, a message, a message
 CHANGES = ("restore", "expert", "expert_act")  # calls after which the state is another
 FLAGS = {"track": 1, "record": 2, "film": 4}
@@ -39,6 +39,7 @@ class EnvServer:
         self._requests: Mapping[bytes, Callable[[Any], Answer]] = {
             RESET: self._reset,
             RUN: self._run,
+            FOLLOW: self._follow,
             OBSERVE: lambda _: self._answer(self._runner.observe()),
             CALL: self._call,
         }
@@ -82,6 +83,10 @@ class EnvServer:
     def _run(self, _: Any) -> Answer:
         actions = self.row["action"][: int(self.row["count"][0])]
         return self._answer(self._runner.run(actions, int(self.row["n_obs"][0])))
+
+    def _follow(self, _: Any) -> Answer:
+        steps, n_obs = int(self.row["count"][0]), int(self.row["n_obs"][0])
+        return self._answer(self._runner.follow(steps, n_obs))
 
     def _answer(self, reply: Reply) -> Answer:
         row, steps, new = self.row, len(reply.rewards), len(reply.observations)
