@@ -13,7 +13,8 @@ from test_maniflow_policy import TINY, made, steady_products  # noqa: F401  (a f
 from envs.schema import ManigymError
 from policies.maniflow.chain import Moment, gaussian_entropy
 from policies.maniflow.chain_config import ChainConfig
-from policies.maniflow.sampler import sample
+from policies.maniflow.frozen import FrozenDiTX
+from policies.maniflow.sampler import sample_recomputing
 
 ROWS = 8
 METHODS = ("flow_sde", "flow_cps", "flow_noise")
@@ -90,7 +91,8 @@ def test_actions_are_those_of_the_deployed_policy(policy):
     network = ac.policy.network
     noise = torch.stack([torch.randn(5, 2, generator=g) for g in generators(ROWS)])
     with torch.inference_mode():
-        end = sample(network.transformer, network.encode(tensors()), noise, 4, hop="instant")
+        cond = network.encode(tensors())
+        end = FrozenDiTX(network.transformer).sample(cond, noise, 4, hop="instant")
     deployed = ac.policy.act(obs, ac.policy.start(ac.policy.interface, range(ROWS)))
     assert np.array_equal(ac.actions(end[:, None]), deployed)
     wild = ac.actions(20 * end[:, None])
@@ -109,7 +111,7 @@ def test_the_chain_without_noise_is_the_deployed_policy(policy):
     draws = [torch.randn(5, 5, 2, generator=state.generator)[0] for state in same]
     assert torch.equal(chain[:, 0], torch.stack(draws))
     network = ac.policy.network
-    end = sample(network.transformer, network.encode(tensors()), chain[:, 0], 4)
+    end = sample_recomputing(network.transformer, network.encode(tensors()), chain[:, 0], 4)
     np.testing.assert_allclose(chain[:, -1], end.detach(), atol=2e-5)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from policies.maniflow.ditx import DiTX, DiTXConfig
-from policies.maniflow.sampler import euler, sample, sample_recomputing, time_grid
+from policies.maniflow.sampler import conditioned, euler, sample_recomputing, time_grid
 
 WEIGHTS, MEANS, DEVIATIONS = torch.tensor([[0.3, 0.7], [-0.6, 0.5], [0.05, 0.1]]).double()
 
@@ -61,25 +61,18 @@ def network() -> DiTX:
     return network
 
 
+@pytest.mark.parametrize("hop", ["step", "instant"])
 @pytest.mark.parametrize("target", ["relative", "absolute"])
 @pytest.mark.parametrize("steps", [1, 2, 4, 10])
-def test_cached_sampling_equals_recomputing(network, steps, target):
+def test_sampling_with_the_context_seen_once_equals_recomputing(network, steps, target, hop):
     cond, noise = torch.randn(4, 6, 7), torch.randn(4, 5, 3)
     with torch.inference_mode():
-        cached = sample(network, cond, noise, steps, target)
-        recomputed = sample_recomputing(network, cond, noise, steps, target)
-    assert (cached - noise).abs().max() > 0.1
-    torch.testing.assert_close(cached, recomputed, atol=2e-6, rtol=1e-5)
+        made = euler(conditioned(network, cond, steps, target, hop), noise, steps)
+        recomputed = sample_recomputing(network, cond, noise, steps, target, hop)
+    assert (made - noise).abs().max() > 0.1
+    torch.testing.assert_close(made, recomputed, atol=2e-6, rtol=1e-5)
 
 
-def test_rows_do_not_see_each_other(network):
-    cond, noise = torch.randn(4, 6, 7), torch.randn(4, 5, 3)
-    with torch.inference_mode():
-        together = sample(network, cond, noise, 4)
-        alone = torch.cat([sample(network, cond[i : i + 1], noise[i : i + 1], 4) for i in range(4)])
-    torch.testing.assert_close(together, alone, atol=2e-6, rtol=1e-5)
-
-
-def test_no_steps_is_an_error(network):
+def test_no_steps_is_an_error():
     with pytest.raises(ValueError, match="at least one step, got 0"):
-        sample(network, torch.randn(1, 6, 7), torch.randn(1, 5, 3), 0)
+        time_grid(0, "relative", torch.zeros(1))

@@ -9,6 +9,7 @@ from typing import Any
 from envs.schema import ManigymError
 from policies.base import PolicySpec
 from policies.maniflow.encoders import INSTRUCTION, check_modalities
+from policies.maniflow.frozen import PRECISIONS
 from policies.maniflow.groups import check_heads
 from policies.maniflow.language import chosen_language
 from policies.maniflow.objective import Objective
@@ -28,7 +29,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 INFERENCE_KEYS = (
     *("num_inference_steps", "hop", "n_action"),
-    *("rows_per_call", "device", "threads"),
+    *("rows_per_call", "device", "threads", "precision", "compile"),
 )
 """What may be changed on a trained policy."""
 
@@ -77,6 +78,10 @@ class ManiFlowConfig:
     # Torch threads of a CPU: with one, the bits do not depend on the number of cores, and a small
     # network is faster. Raise it for a large one.
     threads: int = 1
+    # How a trained network computes: "bfloat16" is faster and rounds (policies.maniflow.frozen says
+    # how much). `compile` runs a step through torch.compile, on a GPU as one CUDA graph.
+    precision: str = "float32"
+    compile: bool = False
     # Network.
     layers: int | None = None
     width: int | None = None
@@ -143,8 +148,12 @@ class ManiFlowConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ManigymError(f"policy.{name} must be in {low} .. {high}, got {value!r}")
-        if self.hop not in HOPS:
-            raise ManigymError(f"policy.hop must be one of {', '.join(HOPS)}; got {self.hop!r}")
+        for name, known in (("hop", HOPS), ("precision", PRECISIONS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ManigymError(
+                    f"policy.{name} must be one of {', '.join(known)}; got {value!r}"
+                )
         most = self.horizon - self.n_obs + 1
         if self.n_action > most:
             raise ManigymError(

@@ -147,14 +147,18 @@ class DiTX(nn.Module):
 
     def context(self, cond: Tensor) -> list[KeyValue]:
         """Context tokens (B, L, C) -> the keys and values of every block."""
-        length, longest = cond.shape[1], self.context_position.shape[1]
+        tokens = self.context_in(cond) + self.positions(cond.shape[1])
+        return [block.cross_attention.key_value(tokens) for block in self._blocks()]
+
+    def positions(self, length: int) -> Tensor:
+        """The positional table (1, length, E) of so many context tokens."""
+        longest = self.context_position.shape[1]
         if length > longest:
             raise ValueError(
                 f"got {length} context tokens, but the positional table has {longest} rows; "
                 "build the network with a larger context_length or give fewer tokens"
             )
-        tokens = self.context_in(cond) + self.context_position[:, :length]
-        return [block.cross_attention.key_value(tokens) for block in self._blocks()]
+        return self.context_position[:, :length]
 
     def modulation(self, t: Tensor, d: Tensor) -> list[Tensor]:
         """Times (B,) and hops (B,) -> shifts, scales and gates (B, 9, 1, E) of every block."""

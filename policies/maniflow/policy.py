@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Self, cast
 
 import numpy as np
@@ -25,10 +26,10 @@ from policies.maniflow.augment import augment
 from policies.maniflow.chain_config import ChainConfig
 from policies.maniflow.config import INFERENCE_KEYS, ManiFlowConfig
 from policies.maniflow.encoders import INSTRUCTION, trained_options, used_keys
+from policies.maniflow.frozen import Freezer
 from policies.maniflow.language import text_encoder
 from policies.maniflow.network import ManiFlowNetwork
 from policies.maniflow.objective import maniflow_loss
-from policies.maniflow.sampler import sample
 from policies.maniflow.seeding import draw_seed, seeded
 from policies.normalize import Normalizer
 
@@ -52,6 +53,7 @@ class ManiFlowPolicy(FinetunablePolicy):
     ChainConfig = ChainConfig
     config: ManiFlowConfig
     module: nn.Module
+    stages: dict[str, float]
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class ManiFlowPolicy(FinetunablePolicy):
         self.interface = interface
         self.module = module
         self.record = dict(record or {})
+        self.frozen = Freezer(config.precision, config.compile)
         self.keys = used_keys(config.observations, interface, config.cameras)
         self.language = text_encoder(config.language) if INSTRUCTION in self.keys else None
         spec = config.spec()
@@ -121,9 +124,11 @@ class ManiFlowPolicy(FinetunablePolicy):
     def act(self, observations: Observations, states: Sequence[EpisodeState]) -> np.ndarray:
         """Observations key -> (B, O, ...) and B states -> float32 actions (B, K, A) in [-1, 1].
 
-        Every row draws its noise from its own state, whatever the batch.
+        Every row draws its noise from its own state, whatever the batch. `stages` are then the
+        seconds of `encode` (observations to context tokens) and `denoise` (noise to actions).
         """
         self.module.eval()
+        self.stages = dict.fromkeys(("encode", "denoise"), 0.0)
         self._check_batch(observations, len(states))
         size = (self.config.horizon, self.interface.action_size)
         noise = torch.stack([torch.randn(size, generator=s.generator) for s in states])
@@ -150,16 +155,23 @@ class ManiFlowPolicy(FinetunablePolicy):
         network = self.network
         device = network.device
         rows = rows.clip(max=len(noise) - 1)
+        frozen = self.frozen(network.transformer)
+        started = self._clock()
         obs = self.tensors({key: observations[key][rows] for key in self.keys})
-        actions = sample(
-            network.transformer,
-            network.encode(obs),
-            noise[rows].to(device),
-            self.config.num_inference_steps,
-            self.config.target,
-            self.config.hop,
-        )
+        cond = network.encode(obs)
+        encoded = self._clock()
+        settings = self.config.num_inference_steps, self.config.target, self.config.hop
+        actions = frozen.sample(cond, noise[rows].to(device), *settings)
+        self.stages["encode"] += encoded - started
+        self.stages["denoise"] += self._clock() - encoded
         return network.normalizer.unnormalize("action", actions).float().cpu()
+
+    def _clock(self) -> float:
+        """Seconds, once the device has done all it was given."""
+        device = self.network.device
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return perf_counter()
 
     def tensors(self, observations: Observations) -> dict[str, Tensor]:
         """What the network sees of arrays key -> (B, O, ...); text as vectors (B, O, D)."""
