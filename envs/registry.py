@@ -25,7 +25,8 @@ class Simulator:
     """``cards``: module with ``CARDS: tuple[TaskCard, ...]`` and, where upstream has tasks that are
     not written yet, ``PLANNED``, their ids and goals; ``entry_point``: ``module:Class``;
     ``extra``: empty when the core requirements are enough; ``newest_python``: the last minor
-    version that its packages have wheels for; ``vulkan``: draws its pictures with Vulkan."""
+    version that its packages have wheels for; ``vulkan``: draws its pictures with Vulkan; ``bare``:
+    ``module:function`` of the simulator's own environment, see ``envs.bare``."""
 
     name: str
     cards: str
@@ -33,6 +34,7 @@ class Simulator:
     extra: str = ""
     newest_python: tuple[int, int] = (3, 12)
     vulkan: bool = False
+    bare: str = ""
 
     @property
     def requirements(self) -> Path | None:
@@ -43,8 +45,20 @@ class Simulator:
 SIMULATORS: tuple[Simulator, ...] = (
     Simulator("Toy", "envs.toy.tasks", "envs.toy.env:ToyEnv"),
     Simulator("MJThor", "envs.mjthor.tasks", "envs.mjthor.env:MJThorEnv"),
-    Simulator("Adroit", "envs.adroit.tasks", "envs.adroit.env:AdroitEnv", "adroit"),
-    Simulator("Robomimic", "envs.robomimic.tasks", "envs.robomimic.env:RobomimicEnv", "robomimic"),
+    Simulator(
+        "Adroit",
+        "envs.adroit.tasks",
+        "envs.adroit.env:AdroitEnv",
+        "adroit",
+        bare="envs.adroit.bare:BareAdroit",
+    ),
+    Simulator(
+        "Robomimic",
+        "envs.robomimic.tasks",
+        "envs.robomimic.env:RobomimicEnv",
+        "robomimic",
+        bare="envs.robomimic.bare:BareRobosuite",
+    ),
     Simulator(
         "RoboTwin",
         "envs.robotwin.tasks.cards",

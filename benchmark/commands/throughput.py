@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import policies
@@ -89,7 +90,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     check(args.against)
-    found = entries(_asked(args), tuple(dict.fromkeys(args.measures or ["steps"])))
+    with TemporaryDirectory() as scratch:
+        return _measure(args, _asked(args, Path(scratch)))
+
+
+def _measure(args: argparse.Namespace, asked: Asked) -> int:
+    found = entries(asked, tuple(dict.fromkeys(args.measures or ["steps"])))
     rows: list[Figure] = []
     for entry in found:
         rows += _held(entry, args.repeats)
@@ -103,7 +109,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(args: argparse.Namespace) -> Asked:
+def _asked(args: argparse.Namespace, scratch: Path) -> Asked:
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
     sections: dict[str, Any] = dict(SECTIONS)
@@ -126,6 +132,7 @@ def _asked(args: argparse.Namespace) -> Asked:
         episodes=args.episodes,
         seed=args.seed,
         settings=parse(sections, args.settings, args.config),
+        scratch=scratch,
     )
 
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import policies
+from benchmark.data.store import TrajectoryStore
+from benchmark.throughput import loading, training
 from benchmark.throughput.contest import Contender, Contest
 from benchmark.throughput.environments import ClosedLoop, chunks, every_frame
-from benchmark.throughput.job import EnvJob, StandIn
+from benchmark.throughput.job import EnvJob, LoaderJob, StandIn
 from benchmark.throughput.peers import peers_of
 from benchmark.throughput.policies import PolicyJob, calls, first_windows, load
 from benchmark.throughput.scaling import EpisodeCost
+from benchmark.training.job import store_interface
 from envs.make import Workers
 from envs.schema import ManigymError
-from policies.base import Policy
+from policies.base import Policy, TrainablePolicy
 
 
 @dataclass(frozen=True)
 class Asked:
     """What to measure. ``workers``: from many to few; ``settings``: by section (``policy``,
-    ``env``, ``training``); the others as the command's arguments."""
+    ``env``, ``training``); ``scratch``: an empty folder; the others as the command's arguments."""
 
     envs: Sequence[str]
     policy: str | None
@@ -37,6 +42,12 @@ class Asked:
     episodes: int | None
     seed: int
     settings: Mapping[str, Any]
+    scratch: Path
+
+    @cached_property
+    def store(self) -> Path:
+        """The demonstrations, or noise in their place."""
+        return self.data or loading.synthetic_store(self.scratch / "noise")
 
     def policy_for(self, env: str) -> Policy:
         """The policy that was asked for, or one that costs nothing."""
@@ -126,8 +137,41 @@ def _looks(job: EnvJob) -> str:
     return " ".join([seen, *(f"{name}={value}" for name, value in options.items())])
 
 
+def _loader(asked: Asked) -> list[Entry]:
+    held = store_interface(TrajectoryStore.open(asked.store)).observation
+    wanted = asked.observations or sorted({key.split("/")[0] for key in held} - {"instruction"})
+    job = LoaderJob(
+        data=asked.store,
+        keys=[key for key in held if key.split("/")[0] in wanted],
+        n_obs=asked.n_obs,
+        batch_size=asked.settings["training"].batch_size,
+        seconds=asked.seconds,
+        seed=asked.seed,
+    )
+    ours = [loading.ours(job), loading.ours(job, in_memory=True)]
+    looks = f"{'+'.join(wanted)}; batches of {job.batch_size}, {job.n_obs} of {job.horizon} frames"
+    return [Entry("loader", _named(asked), looks, [*ours, *peers_of("loader", asked.against, job)])]
+
+
+def _training(asked: Asked) -> list[Entry]:
+    kind = policies.get(asked.policy) if asked.policy else None
+    if kind is None or not issubclass(kind, TrainablePolicy) or asked.checkpoint is not None:
+        raise ManigymError("throughput training: give a --policy that trains, and no --checkpoint")
+    config, settings = asked.settings["policy"].resolved(), asked.settings["training"]
+    job = training.TrainingJob(kind, config, asked.store, settings, asked.seconds)
+    looks = f"{'+'.join(config.observations)}; batches of {settings.batch_size}"
+    subject = f"{asked.policy} on {_named(asked)}"
+    return [Entry("training", subject, looks, [training.ours(job)])]
+
+
+def _named(asked: Asked) -> str:
+    return asked.data.name if asked.data else "noise of two cameras"
+
+
 MEASURES: Mapping[str, Callable[[Asked], list[Entry]]] = {
     "steps": _steps,
     "episodes": _episodes,
     "policy": _policy,
+    "loader": _loader,
+    "training": _training,
 }

@@ -37,7 +37,65 @@ class Peer:
         return find_spec(self.package) is not None
 
 
-PEERS: Mapping[str, Peer] = {}
+# Those of environments take ``:upstream`` (ours, with the pictures the simulator draws by default)
+# and ``:bare`` (the simulator's own environment) behind their names.
+PEERS: Mapping[str, Peer] = {
+    "sync": Peer(
+        "gymnasium SyncVectorEnv: all in this process; copy=False",
+        {
+            "steps": "gymnasium_vector:sync_steps",
+            "episodes": "gymnasium_vector:sync_episodes",
+        },
+        "gymnasium",
+    ),
+    "async": Peer(
+        "gymnasium AsyncVectorEnv, a message per step; shared memory, copy=False, spawn",
+        {
+            "steps": "gymnasium_vector:async_steps",
+            "episodes": "gymnasium_vector:async_episodes",
+        },
+        "gymnasium",
+    ),
+    "runner": Peer(
+        "runner of Diffusion Policy and ManiFlow: AsyncVectorEnv over a multi-step wrapper, a "
+        "message per chunk, every step observed; shared memory, copy=False, spawn",
+        {"episodes": "gymnasium_vector:runner_episodes"},
+        "gymnasium",
+    ),
+    "sb3": Peer(
+        "Stable-Baselines3 SubprocVecEnv, a message per step; spawn",
+        {"steps": "sb3:subproc_steps", "episodes": "sb3:subproc_episodes"},
+        "stable_baselines3",
+        "pip install stable-baselines3",
+    ),
+    "vla-eval": Peer(
+        "vla-eval's runner and websocket server, a message per step; raw arrays, a shard per "
+        "environment",
+        {"episodes": "vla_eval:episodes"},
+        "vla_eval",
+        "pip install vla-eval==0.8.0",
+    ),
+    "robomimic": Peer(
+        "robomimic's SequenceDataset behind a DataLoader; :all is cached (default), :low_dim or "
+        ":none",
+        {"loader": "robomimic_data:sequences"},
+        "robomimic",
+        "pip install --no-deps robomimic==0.3.0 termcolor",
+    ),
+    "zarr": Peer(
+        "the float32 zarr layout of Diffusion Policy's guides behind a DataLoader; :ram (default, "
+        "copied) or :disk",
+        {"loader": "zarr_data:sequences"},
+        "zarr",
+        "pip install 'zarr<3' 'numcodecs<0.16'",
+    ),
+    "lerobot": Peer(
+        "LeRobotDataset behind a DataLoader; :image (default, PNG) or :video",
+        {"loader": "lerobot_data:sequences"},
+        "lerobot",
+        "pip install lerobot==0.4.4, in an environment of its own (it wants an older torch)",
+    ),
+}
 
 
 def check(names: Sequence[str]) -> None:
