@@ -95,7 +95,7 @@ def test_contacts_between_bodies_are_those_of_all_contacts(env_id):
 _FAULTS = """
 import resource, sys
 import numpy as np
-from envs.malloc import keep_freed_memory
+from envs.sapien.malloc import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 def fill():

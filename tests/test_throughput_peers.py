@@ -228,7 +228,7 @@ def test_the_table_leads_to_contenders(peer):
 
 
 needs_adroit = pytest.mark.skipif("Adroit/door-v0" not in INSTALLED, reason="needs Adroit")
-BARE = {"Adroit/door-v0": {"reward": "upstream"}, "Robomimic/lift-v0": {}}
+BARE = {"Adroit/door-v0": {"reward": "upstream"}, "Robomimic/can-v0": {}}
 
 
 def assert_same(env_id, options, steps, **of_ours):

@@ -2,9 +2,10 @@
 
 As robomimic 0.3.0 ``envs/env_robosuite.py`` passes them: camera observables on, off-screen renderer
 on, object observations, sparse reward, ``ignore_done``; everything else is robosuite's own default,
-``hard_reset=True`` and the 640 x 480 off-screen buffer with reflections and multisampling among it.
-The controller is that of the datasets, as everywhere here. With pictures a hard reset also builds a
-new OpenGL context, which costs as much as a dozen steps: compare over episodes of the usual length.
+the 640 x 480 off-screen buffer with reflections and multisampling among it. Only resets are soft,
+as in Diffusion Policy's runner (``robomimic_image_runner.py``): a hard one with pictures takes as
+long as a dozen steps. The cube of Lift therefore keeps its size. The controller is that of the
+datasets, as everywhere here.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class BareRobosuite(BareEnv):
                 "camera_heights": height,
                 "camera_widths": width,
             }
-        self.simulator = make_robosuite(card.task, hard_reset=True, **pictures)
+        self.simulator = make_robosuite(card.task, hard_reset=False, **pictures)
         self._arms = range(SCENES[card.task].robots)
         self._observed: Mapping[str, Any] = {}
 

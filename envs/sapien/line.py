@@ -11,7 +11,7 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
-from envs.malloc import keep_freed_memory
+from envs.sapien.malloc import keep_freed_memory
 from envs.sapien.scene import Scene
 from envs.schema import ManigymError
 from envs.vulkan import prepare
