@@ -6,14 +6,23 @@ import csv
 from contextlib import contextmanager
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+import torch
 
 from benchmark.__main__ import main
+from benchmark.engine.inference import ask
 from benchmark.throughput import contest as contests
 from benchmark.throughput.chart import write_chart
 from benchmark.throughput.contest import Contender, contest
 from benchmark.throughput.figures import append_csv, figures, table
+from benchmark.throughput.job import EnvJob
+from benchmark.throughput.peers.recomputing import straightforward
+from benchmark.throughput.policies import first_windows, load
 from benchmark.throughput.scaling import EpisodeCost, forecast
+from policies.maniflow.config import ManiFlowConfig
+
+TINY = ManiFlowConfig(width=32, layers=1, heads=2)
 
 
 @pytest.fixture
@@ -162,6 +171,30 @@ def test_a_network_without_a_checkpoint_has_random_weights(tmp_path, capsys):
     assert run(tmp_path, *asked, "policy.width=32", "policy.layers=1", "policy.heads=2") == 0
     said = capsys.readouterr().out
     assert "policy: maniflow on Toy/reach-v0" in said and "batch 2" in said
+
+
+def test_recomputing_answers_alike_and_takes_part(tmp_path, capsys):
+    policy = load("maniflow", None, TINY, "Toy/reach-v0", {})
+    with torch.no_grad():
+        for weight in policy.module.parameters():
+            weight.normal_(std=0.2, generator=torch.Generator().manual_seed(weight.numel()))
+    job = EnvJob("Toy/reach-v0", {"observations": policy.spec.observations}, policy)
+    interface, windows = first_windows(job, 2)
+    chunks = [
+        ask(one, windows, one.start(interface, [0, 1])) for one in (policy, straightforward(policy))
+    ]
+    assert np.ptp(chunks[0]) > 0.1
+    np.testing.assert_allclose(*chunks, atol=1e-5)
+    asked = ["policy", "--env", "Toy/reach-v0", "--policy", "maniflow", "--batch-sizes", "1"]
+    small = ["policy.width=32", "policy.layers=1", "policy.heads=2"]
+    assert run(tmp_path, *asked, "--against", "recomputing", *small) == 0
+    assert "recomputing (batch 1)" in capsys.readouterr().out
+
+
+def test_several_scenes_in_a_process_take_part(tmp_path, capsys):
+    asked = ["episodes", "--env", "Toy/reach-v0", "--scenes", "1", "2", "--episodes", "4"]
+    assert run(tmp_path, *asked) == 0
+    assert "2 scenes each" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", nargs="+", type=positive, metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
-        "--scenes", type=positive, default=1, metavar="N", help="environments per process"
+        "--scenes", nargs="+", type=positive, default=[1], metavar="N", help="in each process"
     )
     parser.add_argument(
         "--batch-sizes", nargs="+", type=positive, default=[1, 8], metavar="B", help="default: 1 8"
@@ -125,7 +125,7 @@ def _asked(args: argparse.Namespace, scratch: Path) -> Asked:
         observations=args.observations,
         chunk=args.chunk,
         n_obs=args.n_obs,
-        workers=[Workers(n, args.isolation, scenes=args.scenes) for n in counts],
+        workers=[Workers(n, args.isolation, scenes=s) for n in counts for s in args.scenes],
         batch_sizes=args.batch_sizes,
         against=args.against,
         seconds=args.seconds,

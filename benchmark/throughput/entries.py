@@ -81,7 +81,8 @@ class Entry:
         if self.loop is None or self.result is None:
             return None
         first = self.result.results[0]
-        ours = [r for r in self.result.results if r.contender.name == first.contender.name]
+        alike = first.contender.name, first.contender.detail
+        ours = [r for r in self.result.results if (r.contender.name, r.contender.detail) == alike]
         fewest = min(ours, key=lambda result: result.contender.workers)
         more = first.contender.workers / fewest.contender.workers
         return self.loop.cost(first.cpu_seconds, first.against(fewest)[0] / more)

@@ -25,19 +25,19 @@ DRAWN = 256  # chunks of random actions, made before the clock runs
 
 def every_frame(job: EnvJob) -> Contender:
     """Steps with every frame observed; the unit is a control step."""
-    return Contender(OURS, lambda: _stepping(job, 1, 1), job.workers.count, "every frame")
+    detail = f"every frame{_scenes(job)}"
+    return Contender(OURS, lambda: _stepping(job, 1, 1), job.workers.count, detail)
 
 
 def chunks(job: EnvJob) -> Contender:
     """Steps in chunks of which only the frames that the policy sees are observed."""
     spec = job.policy.spec
-    detail = f"chunks of {spec.n_action}, {spec.n_obs} seen"
     share = min(spec.n_obs / spec.n_action, 1.0)
 
     def opened() -> AbstractContextManager[Once]:
         return _stepping(job, spec.n_action, spec.n_obs)
 
-    return Contender(OURS, opened, job.workers.count, detail, share)
+    return Contender(OURS, opened, job.workers.count, _chunked(job), share)
 
 
 @contextmanager
@@ -95,9 +95,7 @@ class ClosedLoop:
 
     def contender(self) -> Contender:
         """It, to take part in a contest."""
-        spec = self.job.policy.spec
-        detail = f"chunks of {spec.n_action}, {spec.n_obs} seen"
-        return Contender(OURS, self._rolling, self.job.workers.count, detail)
+        return Contender(OURS, self._rolling, self.job.workers.count, _chunked(self.job))
 
     @contextmanager
     def _rolling(self) -> Iterator[Once]:
@@ -142,6 +140,15 @@ class ClosedLoop:
         inside = simulator if self.place == "in_process" else 0.0
         engine = max(own - inside - policy, 1e-6)  # clocks differ a little
         return EpisodeCost(simulator, engine, policy, calls, efficiency)
+
+
+def _chunked(job: EnvJob) -> str:
+    spec = job.policy.spec
+    return f"chunks of {spec.n_action}, {spec.n_obs} seen{_scenes(job)}"
+
+
+def _scenes(job: EnvJob) -> str:
+    return f", {job.workers.scenes} scenes each" if job.workers.scenes > 1 else ""
 
 
 def _episode(job: EnvJob, number: int) -> PlannedEpisode:

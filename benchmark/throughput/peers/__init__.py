@@ -75,6 +75,11 @@ PEERS: Mapping[str, Peer] = {
         "vla_eval",
         "pip install vla-eval==0.8.0",
     ),
+    "recomputing": Peer(
+        "ManiFlow as its authors' code calls it: a full forward pass for every step",
+        {"policy": "recomputing:calls"},
+        "torch",
+    ),
     "robomimic": Peer(
         "robomimic's SequenceDataset behind a DataLoader; :all is cached (default), :low_dim or "
         ":none",
