@@ -202,6 +202,8 @@ def test_several_scenes_in_a_process_take_part(tmp_path, capsys):
     [
         (["speed"], "no measure 'speed'; choose of steps, episodes"),
         (["policy"], "give --policy NAME"),
+        (["steps", "--policy", "maniflow", "--chunk", "4"], "are for the stand-in"),
+        (["training", "--policy", "uniform"], "give a --policy that trains"),
         (["steps", "--against", "nobody"], "no such peer; there are"),
         (["policy", "--policy", "maniflow", "--checkpoint", "no.pt"], "no.pt: no such file"),
     ],

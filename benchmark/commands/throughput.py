@@ -50,13 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="trained weights")
     parser.add_argument("--data", type=Path, metavar="DIR", help="demonstrations, see collect")
     parser.add_argument(
-        "--observations", nargs="+", metavar="NAME", help="modalities (default: the policy's)"
+        "--observations", nargs="+", metavar="NAME", help="of the stand-in: proprio state rgb ..."
     )
     parser.add_argument(
-        "--chunk", type=positive, default=8, metavar="K", help="actions per call (default 8)"
+        "--chunk", type=positive, metavar="K", help="of the stand-in: actions per call (default 8)"
     )
     parser.add_argument(
-        "--n-obs", type=positive, default=2, metavar="O", help="frames a policy sees (default 2)"
+        "--n-obs", type=positive, metavar="O", help="of the stand-in: frames it sees (default 2)"
     )
     parser.add_argument(
         "--workers", nargs="+", type=positive, metavar="N", help="processes (default: all cores)"
@@ -112,6 +112,11 @@ def _measure(args: argparse.Namespace, asked: Asked) -> int:
 def _asked(args: argparse.Namespace, scratch: Path) -> Asked:
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
+    if args.policy is not None and (args.observations or args.chunk or args.n_obs):
+        raise ManigymError(
+            "--observations, --chunk and --n-obs are for the stand-in; a policy has its own "
+            "(policy.observations=[...], policy.n_action=8, policy.n_obs=2)"
+        )
     sections: dict[str, Any] = dict(SECTIONS)
     if args.policy is not None and args.checkpoint is None:
         kind = policies.get(args.policy)
@@ -123,8 +128,8 @@ def _asked(args: argparse.Namespace, scratch: Path) -> Asked:
         checkpoint=args.checkpoint,
         data=args.data,
         observations=args.observations,
-        chunk=args.chunk,
-        n_obs=args.n_obs,
+        chunk=args.chunk or 8,
+        n_obs=args.n_obs or 2,
         workers=[Workers(n, args.isolation, scenes=s) for n in counts for s in args.scenes],
         batch_sizes=args.batch_sizes,
         against=args.against,

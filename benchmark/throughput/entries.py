@@ -56,11 +56,15 @@ class Asked:
         options = self.settings["env"]
         return load(self.policy, self.checkpoint, self.settings["policy"], env, options)
 
-    def job(self, env: str, workers: Workers) -> EnvJob:
-        """The environment work of one task."""
+    def jobs(self, env: str) -> list[EnvJob]:
+        """The environment work of one task, with all cores and with fewer."""
         policy = self.policy_for(env)
-        seen = self.observations or policy.spec.observations
-        options = {**policy.spec.env_options, **self.settings["env"], "observations": seen}
+        return [self._job(env, policy, workers) for workers in self.workers]
+
+    def _job(self, env: str, policy: Policy, workers: Workers) -> EnvJob:
+        spec = policy.spec
+        seen = {"observations": spec.observations}
+        options = {**spec.env_options, **self.settings["env"], **seen}
         episodes = self.episodes or max(w.slots for w in self.workers)
         return EnvJob(env, options, policy, workers, self.seconds, episodes, self.seed)
 
@@ -98,7 +102,7 @@ def entries(asked: Asked, measures: Sequence[str]) -> list[Entry]:
 
 def _steps(asked: Asked) -> list[Entry]:
     def entry(env: str) -> Entry:
-        jobs = [asked.job(env, workers) for workers in asked.workers]
+        jobs = asked.jobs(env)
         ours = [every_frame(jobs[0]), chunks(jobs[0]), *map(every_frame, jobs[1:])]
         theirs = peers_of("steps", asked.against, jobs[0])
         return Entry("steps", env, _looks(jobs[0]), [*ours, *theirs])
@@ -108,7 +112,7 @@ def _steps(asked: Asked) -> list[Entry]:
 
 def _episodes(asked: Asked) -> list[Entry]:
     def entry(env: str) -> Entry:
-        loops = [ClosedLoop(asked.job(env, workers)) for workers in asked.workers]
+        loops = [ClosedLoop(job) for job in asked.jobs(env)]
         theirs = peers_of("episodes", asked.against, loops[0].job)
         looks = f"{_looks(loops[0].job)}; policy {asked.policy or 'without cost'}"
         contenders = [*(loop.contender() for loop in loops), *theirs]
@@ -121,15 +125,15 @@ def _policy(asked: Asked) -> list[Entry]:
     if asked.policy is None:
         raise ManigymError("throughput policy: give --policy NAME, it is what is measured")
 
-    def entry(env: str, rows: int) -> Entry:
-        job = asked.job(env, asked.workers[-1])
+    def entry(job: EnvJob, rows: int) -> Entry:
         interface, windows = first_windows(job, rows)
         mine = PolicyJob(job.policy, interface, windows, asked.seconds)
         theirs = peers_of("policy", asked.against, mine)
         looks = f"{_looks(job)}; batch {rows}"
-        return Entry("policy", f"{asked.policy} on {env}", looks, [calls(mine), *theirs])
+        return Entry("policy", f"{asked.policy} on {job.env}", looks, [calls(mine), *theirs])
 
-    return [entry(env, rows) for env in asked.envs for rows in asked.batch_sizes]
+    jobs = [asked.jobs(env)[0] for env in asked.envs]
+    return [entry(job, rows) for job in jobs for rows in asked.batch_sizes]
 
 
 def _looks(job: EnvJob) -> str:

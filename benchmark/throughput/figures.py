@@ -111,13 +111,15 @@ def table(rows: Sequence[Figure]) -> str:
                 row.workers,
                 f"{row.median:,g}",
                 f"{row.low:,g} to {row.high:,g}",
+                *([f"{row.observed:,g}"] if row.observed is not None else []),
                 f"{row.cpu_ms:,g}",
                 _ratio(row),
             ]
             for row in block
         ]
         first = block[0]
-        heads = ("", "workers", first.unit, "spread", "CPU ms", f"{first.contender} / this")
+        seen = ["observations/s"] if first.observed is not None else []
+        heads = ["", "workers", first.unit, "spread", *seen, "CPU ms", f"{first.contender} / this"]
         title = f"{measure}: {subject}{f', {looks}' if looks else ''}"
         title += f" ({first.repeats} repeats in turn, load up to {max(r.load for r in block):g})"
         blocks.append(f"{title}\n{tabulate(body, heads, disable_numparse=True)}")
