@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from envs.isolation.child import DEADLINE
 from envs.isolation.interpreter import ISOLATION
 from envs.make import Workers
 from envs.schema import ManigymError
+from policies.base import Policy, TrainablePolicy
 
 DEFAULT_OUT = Path("runs")
 
@@ -73,10 +75,9 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scenes",
         type=positive,
-        default=1,
         metavar="N",
-        help="environments in each process: it steps one while the policy thinks about another "
-        "(default 1; 2 where the policy is slow or on a GPU)",
+        help="environments in each process, which steps one while the policy thinks about another "
+        "(default: 2 for several workers and a policy with a network, else 1)",
     )
     parser.add_argument(
         "--isolation",
@@ -94,19 +95,30 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def worker_count(text: str) -> int:
-    """A number of processes, or what suits the machine, which is said."""
-    if text != "auto":
-        return positive(text)
-    count, why = default_workers()
-    if count > 1:
-        note(f"{count} workers ({why}); --workers N for another number")
-    return count
+def worker_count(text: str) -> int | str:
+    """A number of processes, or ``auto``."""
+    return text if text == "auto" else positive(text)
 
 
-def workers(args: argparse.Namespace) -> Workers:
-    """What ``--workers``, ``--scenes``, ``--isolation`` and ``--deadline`` ask for."""
-    return Workers(args.workers, args.isolation, args.deadline, scenes=args.scenes)
+def workers(args: argparse.Namespace, policy: type[Policy] | None = None) -> Workers:
+    """What ``--workers``, ``--scenes``, ``--isolation`` and ``--deadline`` ask for.
+
+    What suits the machine is said. ``policy``: who acts; while a network thinks, its worker has
+    another environment to step.
+    """
+    count, why = default_workers() if args.workers == "auto" else (args.workers, "")
+    thinks = policy is not None and issubclass(policy, TrainablePolicy)
+    scenes = args.scenes or (2 if thinks and count > 1 else 1)
+    if why and count > 1:
+        each = f", {scenes} environments each" if scenes > 1 else ""
+        _say(f"{count} workers ({why}){each}; --workers and --scenes change that")
+    return Workers(count, args.isolation, args.deadline, scenes=scenes)
+
+
+@cache
+def _say(text: str) -> None:
+    """Once, also where a sweep asks several times."""
+    note(text)
 
 
 def add_sweep(parser: argparse.ArgumentParser, example: str) -> None:

@@ -32,6 +32,7 @@ from benchmark.results.stages import time_spent
 from benchmark.results.table import measures_table, table
 from envs import CARDS, card
 from envs.isolation.interpreter import available, choose
+from envs.make import Workers
 from envs.schema import ManigymError
 
 SECTIONS = {
@@ -86,7 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    requests = [_request(args, [*args.settings, *variant]) for variant in variants(args.sweep)]
+    places = workers(args, policies.get(args.policy))
+    requests = [
+        _request(args, places, [*args.settings, *variant]) for variant in variants(args.sweep)
+    ]
     for request in requests:  # what must be set up is set up before anything runs
         for env_id in request.envs:
             if request.policy == "expert" and card(env_id).expert is None:
@@ -125,7 +129,7 @@ def _report(finished: Sequence[Finished], board: Path) -> int:
     return 1 if errors else 0
 
 
-def _request(args: argparse.Namespace, settings: Sequence[str]) -> Request:
+def _request(args: argparse.Namespace, places: Workers, settings: Sequence[str]) -> Request:
     policy_class = policies.get(args.policy)
     missing = [file for file in args.checkpoint if not file.is_file()]
     if missing:
@@ -143,7 +147,7 @@ def _request(args: argparse.Namespace, settings: Sequence[str]) -> Request:
         episodes=args.episodes,
         seed=args.seed,
         split=args.split,
-        workers=workers(args),
+        workers=places,
         checkpoints=tuple(dict.fromkeys(args.checkpoint)),
         validation_episodes=args.validation_episodes,
         demonstrations=args.demonstrations,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from benchmark.throughput.scaling import EpisodeCost
 from envs.episode import Reply
 from envs.pool import Failure, Pool, make_pool
 from envs.schema import ManigymError
+from policies.base import Observations, Policy
 
 OURS = "manigym"
 DRAWN = 256  # chunks of random actions, made before the clock runs
@@ -83,14 +86,14 @@ def _replies(pool: Pool) -> list[tuple[int, Reply]]:
 class ClosedLoop:
     """Episodes through the engine, as an evaluation runs them; the unit is an episode.
 
-    ``outcomes``: of all episodes that were run since the first, which warms up; ``own_seconds``:
-    CPU time of this process for them.
+    ``outcomes``: of all episodes that were run since the first repeat, which warms up;
+    ``own_seconds``: CPU time of this process for them, ``thinking`` that of the policy in it.
     """
 
     def __init__(self, job: EnvJob) -> None:
         self.job = job
         self.outcomes: list[Outcome] = []
-        self.own_seconds = 0.0
+        self.own_seconds = self.thinking = 0.0
         self.place = ""
 
     def contender(self) -> Contender:
@@ -106,31 +109,47 @@ class ClosedLoop:
             self.place = pool.place
             plan = [_episode(job, i) for i in range(pool.size + inference.SPARE)]
             found = inference.probe(job.policy, pool, plan, pool.size)
-            options = RolloutOptions(inference=found)
+            options, policy = RolloutOptions(inference=found), self._watched()
 
             def once() -> float:
                 began = next(first)
                 episodes = [_episode(job, i) for i in range(began, began + job.episodes)]
                 outcomes: list[Outcome] = []
-                before = process_time()
-                rollout(pool, job.policy, episodes, outcomes.append, options)
+                before, thinking = process_time(), self.thinking
+                rollout(pool, policy, episodes, outcomes.append, options)
                 for outcome in outcomes:
                     if outcome.failure is not None:
                         raise ManigymError(
                             f"{job.env} failed while it was timed: {outcome.failure}"
                         ) from outcome.failure
-                if began:
+                if not began:
+                    self.thinking = thinking
+                else:
                     self.own_seconds += process_time() - before
                     self.outcomes += outcomes
                 return len(outcomes)
 
             yield once
 
+    def _watched(self) -> Policy:
+        """The policy, with its CPU time added up."""
+        policy = copy.copy(self.job.policy)
+        act = type(policy).act
+
+        def watched(observations: Observations, states: Sequence[Any]) -> np.ndarray:
+            began = process_time()
+            try:
+                return act(policy, observations, states)
+            finally:
+                self.thinking += process_time() - began
+
+        policy.act = watched  # type: ignore[method-assign]
+        return policy
+
     def cost(self, cpu_seconds: float, efficiency: float) -> EpisodeCost:
         """Of an episode that took ``cpu_seconds`` in all processes together."""
         count = len(self.outcomes)
-        own = self.own_seconds / count
-        policy = sum(sum(outcome.stages.values()) for outcome in self.outcomes) / count
+        own, policy = self.own_seconds / count, self.thinking / count
         calls = sum(len(outcome.policy_seconds) for outcome in self.outcomes) / count
         if self.place == "in_process":
             stages = [o.summary.stages for o in self.outcomes if o.summary is not None]
