@@ -16,7 +16,7 @@ def this(monkeypatch, tmp_path):
     free = SimpleNamespace(available=64 * GB)
     monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: free)
     monkeypatch.setattr(machine, "QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(machine, "MEMORY", tmp_path)
+    monkeypatch.setattr(machine, "CONTAINER", tmp_path)
     return tmp_path
 
 
@@ -34,8 +34,11 @@ def test_a_container_has_the_cores_of_its_quota(this):
 
 
 def test_memory_limits_workers(this):
+    (this / "memory.stat").write_text(f"anon 5\ninactive_file {0}\n")
     (this / "memory.max").write_text(f"{6 * GB}\n")
     (this / "memory.current").write_text(f"{1 * GB}\n")
-    assert machine.default_workers() == (4, "memory for 4, 16 cores")
+    assert machine.default_workers() == (4, "memory for 4 of 16 cores")
     (this / "memory.current").write_text(f"{6 * GB}\n")
     assert machine.default_workers()[0] == 1
+    (this / "memory.stat").write_text(f"inactive_file {4 * GB}\n")  # can be had back
+    assert machine.default_workers()[0] == 3

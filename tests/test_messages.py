@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import socket
+import struct
 import threading
 
 import numpy as np
 import pytest
 
-from envs.isolation.messages import decode, encode, receive, send
+from envs.isolation.messages import decode, encode, packed, receive, send
 
 ARRAYS = {
     "uint8": np.arange(24, dtype=np.uint8).reshape(2, 4, 3),
@@ -154,3 +155,22 @@ def test_a_peer_that_ends_in_the_middle(connection, kept):
     theirs.close()
     with pytest.raises(EOFError, match="closed in the middle of a message"):
         receive(ours)
+
+
+def test_a_message_that_pauses_in_the_middle_is_waited_for():
+    """The connection's own timeout passes between its halves; whoever waits is asked each time."""
+    near, far = socket.socketpair()
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 20_000))
+    data = packed(b"", {"half": np.arange(10)})
+    far.sendall(data[:20])
+    asked: list[bool] = []
+
+    def waiting() -> None:
+        asked.append(True)
+        if len(asked) == 2:
+            far.sendall(data[20:])
+
+    np.testing.assert_array_equal(receive(near, waiting)["half"], np.arange(10))
+    assert len(asked) == 2
+    near.close()
+    far.close()

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 
 import pytest
 
-from benchmark.results.records import EpisodeRecord, RunFolder, find_run
+from benchmark.results.records import (
+    EpisodeRecord,
+    OtherVersion,
+    RunFolder,
+    _digest,
+    find_run,
+    read_records,
+)
 from envs.schema import ManigymError
 
 CONFIG = {"policy": "uniform", "seed": 0}
@@ -41,6 +49,16 @@ def test_records_round_trip_under_the_published_names(tmp_path):
     assert set(published.split()) <= set(line)
     assert line["return"] == -1.5
     assert folder.records() == [record(0)]
+
+
+def test_a_record_of_another_version_is_not_called_damaged(tmp_path):
+    data = asdict(record(0)) | {"sim_seconds": 0.1}
+    del data["stages"]
+    data["return"] = data.pop("total_reward")
+    line = json.dumps(data | {"digest": _digest(data)})
+    (tmp_path / "episodes.jsonl").write_text(line + "\n")
+    with pytest.raises(OtherVersion, match=r"another version .* differs in sim_seconds, stages"):
+        read_records(tmp_path)
 
 
 def test_a_line_cut_by_a_crash_is_dropped(tmp_path):

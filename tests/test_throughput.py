@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from contextlib import contextmanager
+from itertools import count
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,7 +17,8 @@ from benchmark.throughput import contest as contests
 from benchmark.throughput.chart import write_chart
 from benchmark.throughput.contest import Contender, contest
 from benchmark.throughput.figures import append_csv, figures, table
-from benchmark.throughput.job import EnvJob
+from benchmark.throughput.job import EnvJob, LoaderJob
+from benchmark.throughput.loading import drawing, synthetic_store
 from benchmark.throughput.peers.recomputing import straightforward
 from benchmark.throughput.policies import first_windows, load
 from benchmark.throughput.scaling import EpisodeCost, forecast
@@ -142,7 +144,8 @@ def test_a_gpu_frees_the_caller_until_it_is_the_limit_itself():
 
 
 def test_the_forecast_says_what_it_assumes():
-    assert "an assumption" in forecast([("Toy/reach-v0", COST)])
+    assert "answers 8 episodes within 10 ms" in forecast([("Toy/reach-v0", COST)])
+    assert "GPU" not in forecast([("Toy/reach-v0", COST)], with_gpu=False)
 
 
 def run(tmp_path, *arguments):
@@ -191,6 +194,22 @@ def test_recomputing_answers_alike_and_takes_part(tmp_path, capsys):
     assert "recomputing (batch 1)" in capsys.readouterr().out
 
 
+def test_a_wrong_folder_is_known_before_anything_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("benchmark.commands.throughput.contest", None)
+    (tmp_path / "file").touch()
+    asked = ["throughput", "steps", "--env", "Toy/reach-v0", "--out", str(tmp_path / "file" / "x")]
+    assert main(asked) == 1
+    assert "Not a directory" in capsys.readouterr().err
+
+
+def test_a_batch_counts_the_windows_that_there_are(tmp_path):
+    store = synthetic_store(tmp_path / "noise", episodes=1, steps=5, cameras=())
+    job = LoaderJob(store, ("proprio",), batch_size=1000, seconds=0.01)
+    drawn: list[int] = []
+    counted = drawing(map(drawn.append, count()), job)()
+    assert counted == 5 * len(drawn) > 0
+
+
 def test_several_scenes_in_a_process_take_part(tmp_path, capsys):
     asked = ["episodes", "--env", "Toy/reach-v0", "--scenes", "1", "2", "--episodes", "4"]
     assert run(tmp_path, *asked) == 0
@@ -202,6 +221,9 @@ def test_several_scenes_in_a_process_take_part(tmp_path, capsys):
     [
         (["speed"], "no measure 'speed'; choose of steps, episodes"),
         (["policy"], "give --policy NAME"),
+        (["steps", "--against", "runner"], "takes part in episodes, not in steps"),
+        (["steps", "--against", "async:foo"], "behind a peer's name stands"),
+        (["steps", "--checkpoint", __file__], "whose weights are these?"),
         (["steps", "--policy", "maniflow", "--chunk", "4"], "are for the stand-in"),
         (["training", "--policy", "uniform"], "give a --policy that trains"),
         (["steps", "--against", "nobody"], "no such peer; there are"),

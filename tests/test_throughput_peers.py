@@ -195,7 +195,7 @@ def test_variants_and_what_is_missing(monkeypatch):
         Make(TOY, {"observations": ("proprio", "instruction")})()
     monkeypatch.setattr("benchmark.throughput.peers.find_spec", lambda _: None)
     with pytest.raises(ManigymError, match="sb3:bare needs stable_baselines3: pip install"):
-        check(["sb3:bare"])
+        check(["sb3:bare"], ["steps"])
 
 
 def test_an_environment_that_cannot_be_made():

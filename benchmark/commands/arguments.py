@@ -106,13 +106,19 @@ def workers(args: argparse.Namespace, policy: type[Policy] | None = None) -> Wor
     What suits the machine is said. ``policy``: who acts; while a network thinks, its worker has
     another environment to step.
     """
-    count, why = default_workers() if args.workers == "auto" else (args.workers, "")
-    thinks = policy is not None and issubclass(policy, TrainablePolicy)
-    scenes = args.scenes or (2 if thinks and count > 1 else 1)
-    if why and count > 1:
-        each = f", {scenes} environments each" if scenes > 1 else ""
-        _say(f"{count} workers ({why}){each}; --workers and --scenes change that")
+    count, scenes = layout(args.workers, args.scenes, policy)
     return Workers(count, args.isolation, args.deadline, scenes=scenes)
+
+
+def layout(count: int | str, scenes: int | None, policy: type[Policy] | None) -> tuple[int, int]:
+    """Workers and environments in each, given what was asked for (``auto``, ``None``: nothing)."""
+    number, why = default_workers() if isinstance(count, str) else (count, "")
+    thinks = policy is not None and issubclass(policy, TrainablePolicy)
+    each = scenes or (2 if thinks and number > 1 else 1)
+    if why and (number > 1 or "memory" in why):
+        more = f", {each} environments each" if each > 1 else ""
+        _say(f"{number} workers ({why}){more}; --workers and --scenes change that")
+    return number, each
 
 
 @cache

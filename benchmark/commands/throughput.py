@@ -15,19 +15,28 @@ speed is the same). Without --data, demonstrations are noise of the usual sizes.
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import policies
-from benchmark.commands.arguments import DEFAULT_OUT, add_settings, folder, natural, positive
+from benchmark.commands.arguments import (
+    DEFAULT_OUT,
+    add_settings,
+    folder,
+    layout,
+    natural,
+    positive,
+    worker_count,
+)
 from benchmark.commands.run import quick_suite
 from benchmark.config import TrainingSettings, parse
-from benchmark.machine import available_cores
 from benchmark.progress import progress
 from benchmark.throughput.chart import write_chart
 from benchmark.throughput.contest import contest
-from benchmark.throughput.entries import MEASURES, Asked, Entry, entries
+from benchmark.throughput.entries import MEASURES, Asked, Entry, check_measures, entries
 from benchmark.throughput.figures import Figure, append_csv, figures, table
 from benchmark.throughput.peers import PEERS, check
 from benchmark.throughput.scaling import forecast
@@ -37,7 +46,7 @@ from envs.make import Workers
 from envs.schema import ManigymError
 from policies.base import TrainablePolicy
 
-RESUME = "the contests that ended are in throughput.csv; the same command runs all again"
+RESUME = "contests that had ended are in throughput.csv; the same command runs all again"
 SECTIONS = {"policy": None, "env": None, "training": TrainingSettings}
 
 
@@ -59,10 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--n-obs", type=positive, metavar="O", help="of the stand-in: frames it sees (default 2)"
     )
     parser.add_argument(
-        "--workers", nargs="+", type=positive, metavar="N", help="processes (default: all cores)"
+        "--workers", nargs="+", type=worker_count, default=["auto"], metavar="N", help="as of run"
     )
     parser.add_argument(
-        "--scenes", nargs="+", type=positive, default=[1], metavar="N", help="in each process"
+        "--scenes", nargs="+", type=positive, default=[None], metavar="N", help="as of run"
     )
     parser.add_argument(
         "--batch-sizes", nargs="+", type=positive, default=[1, 8], metavar="B", help="default: 1 8"
@@ -74,10 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeats", type=positive, default=5, metavar="N", help="turns of each (default 5)"
     )
     parser.add_argument(
-        "--seconds", type=positive, default=2, metavar="S", help="of a turn that counts time"
+        "--seconds", type=seconds, default=2.0, metavar="S", help="of a turn (default 2)"
     )
     parser.add_argument(
-        "--episodes", type=positive, metavar="N", help="of a turn (default: one per worker)"
+        "--episodes", type=positive, metavar="N", help="of a turn (default: at least --seconds)"
     )
     parser.add_argument("--seed", type=natural, default=0, help="of the first episode (default 0)")
     parser.add_argument("--isolation", choices=ISOLATION, default="auto", help="see run --help")
@@ -89,22 +98,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    check(args.against)
+    measures = tuple(dict.fromkeys(args.measures or ["steps"]))
+    check_measures(measures)
+    check(args.against, measures)
+    args.out.mkdir(parents=True, exist_ok=True)  # a wrong --out is known before anything runs
     with TemporaryDirectory() as scratch:
-        return _measure(args, _asked(args, Path(scratch)))
+        return _measure(args, entries(_asked(args, Path(scratch)), measures))
 
 
-def _measure(args: argparse.Namespace, asked: Asked) -> int:
-    found = entries(asked, tuple(dict.fromkeys(args.measures or ["steps"])))
+def _measure(args: argparse.Namespace, found: Sequence[Entry]) -> int:
     rows: list[Figure] = []
     for entry in found:
-        rows += _held(entry, args.repeats)
-        append_csv(args.out / "throughput.csv", rows[-len(entry.contenders) :])
-    write_chart(args.out / "throughput.svg", rows)
-    print(f"\n{table(rows)}")
+        new = _held(entry, args.repeats)
+        append_csv(args.out / "throughput.csv", new)
+        rows += new
+        write_chart(args.out / "throughput.svg", rows)
+        print(f"\n{table(new)}")
     costs = [(entry.subject, cost) for entry in found if (cost := entry.cost()) is not None]
     if costs:
-        print(f"\n{forecast(costs)}")
+        kind = policies.get(args.policy) if args.policy else None
+        print(f"\n{forecast(costs, kind is not None and issubclass(kind, TrainablePolicy))}")
     print(f"\n{args.out / 'throughput.csv'}   {args.out / 'throughput.svg'}")
     return 0
 
@@ -112,16 +125,19 @@ def _measure(args: argparse.Namespace, asked: Asked) -> int:
 def _asked(args: argparse.Namespace, scratch: Path) -> Asked:
     if args.checkpoint is not None and not args.checkpoint.is_file():
         raise ManigymError(f"--checkpoint {args.checkpoint}: no such file")
+    if args.checkpoint is not None and args.policy is None:
+        raise ManigymError("--checkpoint without --policy NAME: whose weights are these?")
     if args.policy is not None and (args.observations or args.chunk or args.n_obs):
         raise ManigymError(
             "--observations, --chunk and --n-obs are for the stand-in; a policy has its own "
             "(policy.observations=[...], policy.n_action=8, policy.n_obs=2)"
         )
     sections: dict[str, Any] = dict(SECTIONS)
-    if args.policy is not None and args.checkpoint is None:
-        kind = policies.get(args.policy)
-        sections["policy"] = kind.Config if issubclass(kind, TrainablePolicy) else None
-    counts = sorted(set(args.workers or [available_cores()]), reverse=True)
+    kind = policies.get(args.policy) if args.policy is not None else None
+    if kind is not None and issubclass(kind, TrainablePolicy) and args.checkpoint is None:
+        sections["policy"] = kind.Config
+    layouts = {layout(n, scenes, kind): None for n in args.workers for scenes in args.scenes}
+    most_first = sorted(layouts, key=lambda pair: -pair[0])
     return Asked(
         envs=[card(env_id).id for env_id in args.env or quick_suite()],
         policy=args.policy,
@@ -130,7 +146,7 @@ def _asked(args: argparse.Namespace, scratch: Path) -> Asked:
         observations=args.observations,
         chunk=args.chunk or 8,
         n_obs=args.n_obs or 2,
-        workers=[Workers(n, args.isolation, scenes=s) for n in counts for s in args.scenes],
+        workers=[Workers(n, args.isolation, scenes=scenes) for n, scenes in most_first],
         batch_sizes=args.batch_sizes,
         against=args.against,
         seconds=args.seconds,
@@ -139,6 +155,14 @@ def _asked(args: argparse.Namespace, scratch: Path) -> Asked:
         settings=parse(sections, args.settings, args.config),
         scratch=scratch,
     )
+
+
+def seconds(text: str) -> float:
+    """A positive number."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return value
 
 
 def _held(entry: Entry, repeats: int) -> list[Figure]:

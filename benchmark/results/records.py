@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,10 @@ NOT_SIMULATED = ("encode", "denoise", "act", "film")
 
 class DamagedRecord(ManigymError):
     """A line that is not a record, or not the one that was written."""
+
+
+class OtherVersion(DamagedRecord):
+    """A whole record with other fields than this version writes."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,17 @@ class EpisodeRecord:
 
     @classmethod
     def from_json(cls, line: str) -> EpisodeRecord:
-        """Read :meth:`to_json`'s line; any other raises :class:`DamagedRecord`."""
+        """Read :meth:`to_json`'s line; any other raises :class:`DamagedRecord`, one of another
+        version :class:`OtherVersion`."""
         try:
             data = json.loads(line)
             digest = data.pop("digest")
             if digest != _digest(data):
                 raise DamagedRecord("its content does not match its digest")
             data["total_reward"] = data.pop("return")
+            other = sorted({*data} ^ {field.name for field in fields(cls)})
+            if other:
+                raise OtherVersion(f"it differs in {', '.join(other)}")
             record = cls(**data)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedRecord(f"{type(error).__name__}: {error}") from None
@@ -230,6 +238,11 @@ def parse_records(content: bytes, file: Path) -> list[EpisodeRecord]:
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
             record = EpisodeRecord.from_json(line.decode())
+        except OtherVersion as problem:
+            raise OtherVersion(
+                f"{file} was written by another version of Manigym ({problem}); read it with that "
+                "one (the leaderboard's code_version), or run it again below another --out"
+            ) from None
         except (DamagedRecord, UnicodeDecodeError) as problem:
             raise DamagedRecord(
                 f"{file} line {number} is not an episode record as this version writes them "

@@ -11,7 +11,8 @@ SMALL = 0.01  # shares below are not worth a word
 
 
 def time_spent(records: Iterable[EpisodeRecord]) -> dict[str, str]:
-    """By task: the mean seconds of an episode and the shares of its stages, largest first.
+    """By task: the mean seconds of an episode and the shares of its stages, largest first; films,
+    which only the first episodes have, apart.
 
     Workers run side by side and the policy beside them, so that these add up to more than the time
     on the clock.
@@ -21,7 +22,8 @@ def time_spent(records: Iterable[EpisodeRecord]) -> dict[str, str]:
     for record in records:
         if record.stages:
             episodes[record.env] += 1
-            totals.setdefault(record.env, Counter()).update(record.stages)
+            stages = {name: s for name, s in record.stages.items() if name != "film"}
+            totals.setdefault(record.env, Counter()).update(stages)
     return {env: _words(stages, episodes[env]) for env, stages in totals.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmark.throughput.figures import Figure, grouped
+from benchmark.throughput.figures import Figure, grouped, number
 
 WIDTH, BAR, NAMES = 560, 22, 300  # pixels: of the longest bar, of a line, of the names
 
@@ -25,13 +25,14 @@ def _layout(rows: Sequence[Figure]) -> dict[str, Any]:
     for (measure, subject, looks), block in grouped(rows).items():
         longest = max(row.high for row in block)
         title = f"{measure}, {block[0].unit}: {subject}{f', {looks}' if looks else ''}"
+        title += f" ({block[0].repeats} repeats, load up to {max(r.load for r in block):g})"
         bars = [
             _bar(row, 2 * BAR + i * BAR, longest, row.contender == block[0].contender)
             for i, row in enumerate(block)
         ]
         blocks.append({"top": top, "title": title, "bars": bars})
         top += (len(block) + 3) * BAR
-    return {"blocks": blocks, "height": top, "width": NAMES + WIDTH + 140, "names": NAMES}
+    return {"blocks": blocks, "height": top, "width": NAMES + WIDTH + 160, "names": NAMES}
 
 
 def _bar(row: Figure, top: int, longest: float, ours: bool) -> dict[str, Any]:
@@ -47,5 +48,5 @@ def _bar(row: Figure, top: int, longest: float, ours: bool) -> dict[str, Any]:
         "low": length(row.low),
         "high": length(row.high),
         "ours": ours,
-        "value": f"{row.median:,g}",
+        "value": number(row.median) if ours else f"{number(row.median)}, 1 / {row.times:.3g}",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import policies
 from benchmark.data.store import TrajectoryStore
 from benchmark.throughput import loading, training
 from benchmark.throughput.contest import Contender, Contest
-from benchmark.throughput.environments import ClosedLoop, chunks, every_frame
+from benchmark.throughput.environments import ClosedLoop, chunks, enough_episodes, every_frame
 from benchmark.throughput.job import EnvJob, LoaderJob, StandIn
 from benchmark.throughput.peers import peers_of
 from benchmark.throughput.policies import PolicyJob, calls, first_windows, load
@@ -65,7 +65,7 @@ class Asked:
         spec = policy.spec
         seen = {"observations": spec.observations}
         options = {**spec.env_options, **self.settings["env"], **seen}
-        episodes = self.episodes or max(w.slots for w in self.workers)
+        episodes = self.episodes or max(w.slots for w in self.workers)  # or more: enough_episodes
         return EnvJob(env, options, policy, workers, self.seconds, episodes, self.seed)
 
 
@@ -92,11 +92,15 @@ class Entry:
         return self.loop.cost(first.cpu_seconds, first.against(fewest)[0] / more)
 
 
-def entries(asked: Asked, measures: Sequence[str]) -> list[Entry]:
-    """The contests of these measures, in turn."""
+def check_measures(measures: Sequence[str]) -> None:
+    """Raise for one that does not exist."""
     unknown = [name for name in measures if name not in MEASURES]
     if unknown:
         raise ManigymError(f"no measure {unknown[0]!r}; choose of {', '.join(MEASURES)}")
+
+
+def entries(asked: Asked, measures: Sequence[str]) -> list[Entry]:
+    """The contests of these measures, in turn."""
     return [entry for measure in measures for entry in MEASURES[measure](asked)]
 
 
@@ -112,7 +116,11 @@ def _steps(asked: Asked) -> list[Entry]:
 
 def _episodes(asked: Asked) -> list[Entry]:
     def entry(env: str) -> Entry:
-        loops = [ClosedLoop(job) for job in asked.jobs(env)]
+        jobs = asked.jobs(env)
+        if asked.episodes is None:
+            number = enough_episodes(jobs[0])
+            jobs = [replace(job, episodes=number) for job in jobs]
+        loops = [ClosedLoop(job) for job in jobs]
         theirs = peers_of("episodes", asked.against, loops[0].job)
         looks = f"{_looks(loops[0].job)}; policy {asked.policy or 'without cost'}"
         contenders = [*(loop.contender() for loop in loops), *theirs]
@@ -139,7 +147,8 @@ def _policy(asked: Asked) -> list[Entry]:
 def _looks(job: EnvJob) -> str:
     options = {**job.options}
     seen = "+".join(options.pop("observations"))
-    return " ".join([seen, *(f"{name}={value}" for name, value in options.items())])
+    chosen = (f"{name}={value}" for name, value in options.items())
+    return " ".join([seen or "nothing seen", *chosen])
 
 
 def _loader(asked: Asked) -> list[Entry]:

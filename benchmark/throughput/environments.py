@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -159,6 +160,15 @@ class ClosedLoop:
         inside = simulator if self.place == "in_process" else 0.0
         engine = max(own - inside - policy, 1e-6)  # clocks differ a little
         return EpisodeCost(simulator, engine, policy, calls, efficiency)
+
+
+def enough_episodes(job: EnvJob) -> int:
+    """How many episodes last about ``job.seconds``, a multiple of ``job.episodes``."""
+    with ClosedLoop(job).contender().open() as once:
+        once()
+        began = perf_counter()
+        once()
+        return job.episodes * math.ceil(job.seconds / (perf_counter() - began))
 
 
 def _chunked(job: EnvJob) -> str:

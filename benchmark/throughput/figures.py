@@ -19,7 +19,15 @@ UNITS = {
     "loader": "windows/s",
     "training": "samples/s",
 }
+SINGLE = {
+    "steps": "step",
+    "episodes": "episode",
+    "policy": "call",
+    "loader": "window",
+    "training": "sample",
+}
 PER_HOUR = ("episodes",)
+READING = "first / this: how many times as fast the first row is; median (lowest to highest round)"
 
 
 @dataclass(frozen=True)
@@ -109,21 +117,27 @@ def table(rows: Sequence[Figure]) -> str:
             [
                 " ".join(filter(None, (row.contender, row.detail and f"({row.detail})"))),
                 row.workers,
-                f"{row.median:,g}",
-                f"{row.low:,g} to {row.high:,g}",
-                *([f"{row.observed:,g}"] if row.observed is not None else []),
-                f"{row.cpu_ms:,g}",
+                number(row.median),
+                f"{number(row.low)} to {number(row.high)}",
+                *([number(row.observed)] if row.observed is not None else []),
+                number(row.cpu_ms),
                 _ratio(row),
             ]
             for row in block
         ]
         first = block[0]
         seen = ["observations/s"] if first.observed is not None else []
-        heads = ["", "workers", first.unit, "spread", *seen, "CPU ms", f"{first.contender} / this"]
+        cpu = f"CPU ms per {SINGLE[measure]}"
+        heads = ["", "workers", first.unit, "spread", *seen, cpu, "first / this"]
         title = f"{measure}: {subject}{f', {looks}' if looks else ''}"
         title += f" ({first.repeats} repeats in turn, load up to {max(r.load for r in block):g})"
-        blocks.append(f"{title}\n{tabulate(body, heads, disable_numparse=True)}")
+        blocks.append(f"{title}\n{tabulate(body, heads, disable_numparse=True)}\n{READING}")
     return "\n\n".join(blocks)
+
+
+def number(value: float) -> str:
+    """Four digits that say something."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _ratio(row: Figure) -> str:

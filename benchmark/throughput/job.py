@@ -32,10 +32,6 @@ class EnvJob:
     episodes: int = 2
     seed: int = 0
 
-    def with_profile(self, profile: str) -> dict[str, Any]:
-        """The options with another render profile."""
-        return {**self.options, "render_profile": profile}
-
 
 @dataclass
 class _Stream:
@@ -66,8 +62,8 @@ class StandIn(Policy):
 class LoaderJob:
     """Random windows of ``horizon`` actions and ``n_obs`` frames from demonstrations, in batches.
 
-    ``data``: a trajectory store; ``keys``: flat observation keys; ``seconds``: length of a repeat;
-    ``workers``: processes that load beside this one (0: none), where a contender has such.
+    ``data``: a trajectory store; ``keys``: flat observation keys; ``seconds``: length of a repeat.
+    Everybody loads in this process.
     """
 
     data: Path
@@ -75,6 +71,5 @@ class LoaderJob:
     n_obs: int = 2
     horizon: int = 16
     batch_size: int = 64
-    workers: int = 0
     seconds: float = 2.0
     seed: int = 0

@@ -67,13 +67,15 @@ def ours(job: LoaderJob, in_memory: bool = False) -> Contender:
 
 
 def drawing(batches: Iterator[Any], job: LoaderJob) -> Once:
-    """One repeat: batches for ``job.seconds``; units are windows."""
+    """One repeat: batches for ``job.seconds``; units are windows, of which a batch has no more than
+    the data."""
+    size = min(job.batch_size, TrajectoryStore.open(job.data).num_steps)
 
     def once() -> float:
         windows, end = 0, perf_counter() + job.seconds
         while perf_counter() < end:
             next(batches)
-            windows += job.batch_size
+            windows += size
         return float(windows)
 
     return once
@@ -81,14 +83,12 @@ def drawing(batches: Iterator[Any], job: LoaderJob) -> Once:
 
 def shuffled(dataset: Any, job: LoaderJob) -> Iterator[Any]:
     """A map-style data set behind torch's ``DataLoader``, as the other ways use it, without end;
-    ``job.workers`` processes that stay between epochs."""
+    in this process, as ours."""
     loader = torch.utils.data.DataLoader(
         dataset,
         min(job.batch_size, len(dataset)),
         shuffle=True,
         drop_last=True,
-        num_workers=job.workers,
-        persistent_workers=job.workers > 0,
         generator=torch.Generator().manual_seed(job.seed),
     )
     return chain.from_iterable(repeat(loader))

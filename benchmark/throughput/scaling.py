@@ -46,14 +46,15 @@ class EpisodeCost:
         return 3600 * min(workers, 1 / self.engine, batch / (self.calls * latency))
 
 
-def forecast(costs: Sequence[tuple[str, EpisodeCost]]) -> str:
-    """A table of predictions for a few machines."""
+def forecast(costs: Sequence[tuple[str, EpisodeCost]], with_gpu: bool = True) -> str:
+    """A table of predictions for a few machines; ``with_gpu``: whether the policy could use one."""
+    larger = CORES[1:] if with_gpu else ()
     body = [
         [
             name,
             *(f"{1e3 * value:.3g}" for value in (cost.simulator, cost.engine, cost.policy)),
             *(f"{cost.on_cpu(cores):,.0f}" for cores in CORES),
-            *(f"{cost.with_gpu(cores):,.0f}" for cores in CORES[1:]),
+            *(f"{cost.with_gpu(cores):,.0f}" for cores in larger),
         ]
         for name, cost in costs
     ]
@@ -61,10 +62,11 @@ def forecast(costs: Sequence[tuple[str, EpisodeCost]]) -> str:
         "ms of an episode:",
         *("simulator", "engine", "policy"),
         *(f"{cores} cores" for cores in CORES),
-        *(f"{cores} cores + GPU" for cores in CORES[1:]),
+        *(f"{cores} cores + GPU" for cores in larger),
     ]
+    assumed = f"; the GPU answers {GPU_BATCH} episodes within {1e3 * GPU_LATENCY:g} ms"
     note = (
-        f"Predicted episodes per hour (the GPU: {GPU_BATCH} episodes within "
-        f"{1e3 * GPU_LATENCY:g} ms, an assumption); see benchmark/throughput/scaling.py"
+        f"Predicted episodes per hour, with a worker on every core{assumed if with_gpu else ''} "
+        "(assumptions: docs/throughput.md)"
     )
     return f"{note}\n{tabulate(body, heads, disable_numparse=True)}"

@@ -10,7 +10,7 @@ import io
 import json
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -83,17 +83,24 @@ def send(connection: socket.socket, code: bytes, message: Any) -> None:
     connection.sendall(packed(code, message))
 
 
-def receive(connection: socket.socket) -> Any:
-    """The message whose code byte has been read already; ``EOFError`` if the peer ended."""
-    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
-    return decode(_exactly(connection, length))
+def receive(connection: socket.socket, waiting: Callable[[], object] = lambda: None) -> Any:
+    """The message whose code byte has been read already; ``EOFError`` if the peer ended.
+
+    ``waiting`` is called whenever the connection's own timeout has passed in mid-message.
+    """
+    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size, waiting))
+    return decode(_exactly(connection, length, waiting))
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
+def _exactly(connection: socket.socket, size: int, waiting: Callable[[], object]) -> bytes:
     data = bytearray(size)
     view, got = memoryview(data), 0
     while got < size:
-        count = connection.recv_into(view[got:])
+        try:
+            count = connection.recv_into(view[got:])
+        except BlockingIOError:
+            waiting()
+            continue
         if not count:
             raise EOFError("the connection closed in the middle of a message")
         got += count

@@ -138,7 +138,7 @@ class ProcessLink(Link):
         try:
             while not (code := self._first_byte()):
                 self.end_if_overdue()
-            return code, None if code == DONE else messages.receive(connection)
+            return code, None if code == DONE else messages.receive(connection, self.end_if_overdue)
         except (EOFError, OSError):  # perhaps in mid-message
             raise self._death() from None
 

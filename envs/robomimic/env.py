@@ -129,7 +129,7 @@ class RobomimicEnv(MujocoEnv):
             REDRAW[self.card.task](self.simulator)
         self.simulator.reset()
         self._bind()
-        self._observed = self._step.sensors.read()
+        self._observed, self._reached = self._step.sensors.read(), False
 
     def _advance(self, native: np.ndarray) -> float:
         reward, self._reached = self._step(native)

@@ -103,12 +103,17 @@ PEERS: Mapping[str, Peer] = {
 }
 
 
-def check(names: Sequence[str]) -> None:
-    """Raise for peers that do not exist or are not installed."""
+def check(names: Sequence[str], measures: Sequence[str]) -> None:
+    """Raise for peers that do not exist, are not installed, or take part in no measure."""
     for name in names:
         peer = PEERS.get(name.partition(":")[0])
         if peer is None:
             raise ManigymError(f"--against {name}: no such peer; there are {', '.join(PEERS)}")
+        if not {*peer.measures} & {*measures}:
+            raise ManigymError(
+                f"--against {name}: it takes part in {', '.join(peer.measures)}, not in "
+                f"{', '.join(measures)}"
+            )
         if not peer.installed:
             raise ManigymError(f"--against {name} needs {peer.package}: {peer.install}")
 

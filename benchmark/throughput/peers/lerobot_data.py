@@ -48,7 +48,7 @@ def sequences(job: LoaderJob, variant: str = "") -> Contender:
             )
             yield drawing(shuffled(dataset, job), job)
 
-    return Contender("LeRobotDataset", opened, 1 + job.workers, f"{kind}s")
+    return Contender("LeRobotDataset", opened, detail=f"{kind}s")
 
 
 def _feature(store: TrajectoryStore, key: str, kind: str) -> dict[str, Any]:

@@ -53,4 +53,4 @@ def sequences(job: LoaderJob, variant: str = "") -> Contender:
             )
             yield drawing(shuffled(dataset, job), job)
 
-    return Contender("robomimic", opened, 1 + job.workers, f"cache {mode}")
+    return Contender("robomimic", opened, detail=f"cache {mode}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from gymnasium.vector.utils import batch_space
 import envs  # noqa: F401  (registers the ids in every process that makes one)
 from envs.bare import make_bare
 from envs.isolation.interpreter import THREADS
+from envs.registry import install_hint, installed
 from envs.schema import FlatObservation, ManigymError, flatten
 from envs.vectors import FloatArray
 
@@ -64,8 +66,14 @@ class Make:
         if self.variant not in VARIANTS:
             known = ", ".join(f"':{name}'" for name in VARIANTS if name)
             raise ManigymError(
-                f"--against ...:{self.variant}: no such environments; behind a peer's name stands "
+                f"--against PEER:{self.variant}: no such environments; behind a peer's name stands "
                 f"{known}, or nothing for our own"
+            )
+
+        if not installed(self.env):
+            raise ManigymError(
+                f"--against: peers run simulators in this Python, which does not hold that of "
+                f"{self.env}; install it here ({install_hint(self.env)}), or leave out --against"
             )
 
     def __call__(self) -> gym.Env[Any, Any]:
@@ -84,9 +92,14 @@ class Make:
 @contextmanager
 def thread_settings() -> Iterator[None]:
     """Processes that are started inside get the thread settings of our own workers
-    (``OMP_NUM_THREADS=1``, ``LP_NUM_THREADS=0``): without them two of a peer's would fight."""
-    with _variables(THREADS):
-        yield
+    (``OMP_NUM_THREADS=1``, ``LP_NUM_THREADS=0``): without them two of a peer's would fight. And
+    Ctrl-C goes to this process alone, as with ours."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _variables(THREADS):
+            yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def sequences(job: LoaderJob, variant: str = "") -> Contender:
             dataset = Sequences(arrays, ends, job.horizon, job.n_obs - 1)
             yield drawing(shuffled(dataset, job), job)
 
-    return Contender("zarr float32", opened, 1 + job.workers, f"from {place}")
+    return Contender("zarr float32", opened, detail=f"from {place}")
 
 
 def _write(store: TrajectoryStore, job: LoaderJob, folder: Path) -> None:
