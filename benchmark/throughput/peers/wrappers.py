@@ -94,12 +94,12 @@ def thread_settings() -> Iterator[None]:
     """Processes that are started inside get the thread settings of our own workers
     (``OMP_NUM_THREADS=1``, ``LP_NUM_THREADS=0``): without them two of a peer's would fight. And
     Ctrl-C goes to this process alone, as with ours."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # they inherit it
     try:
         with _variables(THREADS):
             yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what came meanwhile comes now
 
 
 @contextmanager
