@@ -10,6 +10,7 @@ from typing import Any
 
 import policies
 from benchmark.data.store import TrajectoryStore
+from benchmark.machine import available_cores
 from benchmark.throughput import loading, training
 from benchmark.throughput.contest import Contender, Contest
 from benchmark.throughput.environments import ClosedLoop, chunks, enough_episodes, every_frame
@@ -85,11 +86,8 @@ class Entry:
         if self.loop is None or self.result is None:
             return None
         first = self.result.results[0]
-        alike = first.contender.name, first.contender.detail
-        ours = [r for r in self.result.results if (r.contender.name, r.contender.detail) == alike]
-        fewest = min(ours, key=lambda result: result.contender.workers)
-        more = first.contender.workers / fewest.contender.workers
-        return self.loop.cost(first.cpu_seconds, first.against(fewest)[0] / more)
+        cores = min(first.contender.workers, available_cores())
+        return self.loop.cost(first.cpu_seconds, min(1.0, first.rate * first.cpu_seconds / cores))
 
 
 def check_measures(measures: Sequence[str]) -> None:

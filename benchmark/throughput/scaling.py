@@ -9,8 +9,8 @@ it is a bound of its own. The model::
 
 with C cores, ``calls`` of the policy per episode, and a GPU that answers B episodes at once after
 ``latency`` seconds. Assumed: cores are equal and do not share much else (times ``efficiency``, what
-two workers make of twice one worker here), every core has a worker, memory suffices, and episodes
-are many more than workers.
+this machine's cores made of the first bound), every core has a worker, memory suffices, and
+episodes are many more than workers.
 """
 
 from __future__ import annotations
