@@ -119,6 +119,14 @@ class ActionSpec:
     def _physical(self) -> npt.NDArray[np.bool_]:
         return np.array([g.native == "physical" for g in self.groups for _ in g.labels])
 
+    @cached_property
+    def _any_physical(self) -> bool:  # asked for at every step
+        return bool(self._physical.any())
+
+    @cached_property
+    def _all_physical(self) -> bool:
+        return bool(self._physical.all())
+
     def to_physical(self, action: FloatArray) -> FloatArray:
         """Actions (..., A) in [-1, 1] -> float64 (..., A) physical values; exact at both ends."""
         a = np.asarray(action, np.float64)
@@ -131,14 +139,14 @@ class ActionSpec:
 
     def to_native(self, action: FloatArray) -> FloatArray:
         """Actions (..., A) -> what the simulator's own step takes."""
-        if not self._physical.any():
+        if not self._any_physical:
             return action
-        if self._physical.all():
+        if self._all_physical:
             return self.to_physical(action)
         return np.where(self._physical, self.to_physical(action), action)
 
     def from_native(self, native: FloatArray) -> FloatArray:
         """Simulator actions (..., A) -> float32 (..., A); inverse of :meth:`to_native`."""
-        if not self._physical.any():
+        if not self._any_physical:
             return np.asarray(native, np.float32)
         return np.where(self._physical, self.from_physical(native), native).astype(np.float32)
