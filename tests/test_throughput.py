@@ -157,6 +157,7 @@ def test_steps_and_episodes_of_the_toy(tmp_path, capsys):
     assert run(tmp_path, "steps", "episodes", "--env", "Toy/reach-v0", "--episodes", "2") == 0
     said = capsys.readouterr().out
     assert "env steps/s" in said and "episodes/h" in said and "Predicted episodes" in said
+    assert " s an episode: " in said and "simulate" in said
     with (tmp_path / "throughput.csv").open() as file:
         read = list(csv.DictReader(file))
     assert [(row["measure"], row["detail"]) for row in read] == [

@@ -114,6 +114,8 @@ def _measure(args: argparse.Namespace, found: Sequence[Entry]) -> int:
         rows += new
         write_chart(args.out / "throughput.svg", rows)
         print(f"\n{table(new)}")
+        if entry.loop is not None:
+            print(entry.loop.time_spent())
     costs = [(entry.subject, cost) for entry in found if (cost := entry.cost()) is not None]
     if costs:
         kind = policies.get(args.policy) if args.policy else None

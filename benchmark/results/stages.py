@@ -24,10 +24,11 @@ def time_spent(records: Iterable[EpisodeRecord]) -> dict[str, str]:
             episodes[record.env] += 1
             stages = {name: s for name, s in record.stages.items() if name != "film"}
             totals.setdefault(record.env, Counter()).update(stages)
-    return {env: _words(stages, episodes[env]) for env, stages in totals.items()}
+    return {env: in_words(stages, episodes[env]) for env, stages in totals.items()}
 
 
-def _words(stages: Mapping[str, float], episodes: int) -> str:
+def in_words(stages: Mapping[str, float], episodes: int) -> str:
+    """Seconds by stage of so many episodes, e.g. ``0.5 s an episode: simulate 60%, render 40%``."""
     whole = sum(stages.values())
     shares = sorted(stages.items(), key=lambda item: -item[1])
     named = [f"{name} {s / whole:.0%}" for name, s in shares if s > SMALL * whole]

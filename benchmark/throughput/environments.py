@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -15,6 +16,7 @@ import numpy as np
 from benchmark.engine import inference
 from benchmark.engine.plan import PlannedEpisode
 from benchmark.engine.rollout import Outcome, RolloutOptions, rollout
+from benchmark.results.stages import in_words
 from benchmark.throughput.contest import Contender, Once
 from benchmark.throughput.job import EnvJob
 from benchmark.throughput.scaling import EpisodeCost
@@ -146,6 +148,14 @@ class ClosedLoop:
 
         policy.act = watched  # type: ignore[method-assign]
         return policy
+
+    def time_spent(self) -> str:
+        """Where the time of an episode went, stage by stage."""
+        stages: Counter[str] = Counter()
+        for outcome in self.outcomes:
+            stages.update(outcome.stages)
+            stages.update(outcome.summary.stages if outcome.summary else {})
+        return in_words(stages, len(self.outcomes))
 
     def cost(self, cpu_seconds: float, efficiency: float) -> EpisodeCost:
         """Of an episode that took ``cpu_seconds`` in all processes together."""
