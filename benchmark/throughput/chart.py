@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.throughput.figures import Figure, grouped, number
 
-WIDTH, BAR, NAMES = 560, 22, 300  # pixels: of the longest bar, of a line, of the names
+WIDTH, BAR, LETTER = 560, 22, 6.8  # pixels: of the longest bar, of a line, of a letter
 
 
 def write_chart(path: Path, rows: Sequence[Figure]) -> None:
@@ -21,18 +21,21 @@ def write_chart(path: Path, rows: Sequence[Figure]) -> None:
 
 
 def _layout(rows: Sequence[Figure]) -> dict[str, Any]:
-    blocks, top = [], 0
-    for (measure, subject, looks), block in grouped(rows).items():
+    blocks: list[dict[str, Any]] = []
+    top = 0
+    for (_, subject, looks), block in grouped(rows).items():
         longest = max(row.high for row in block)
-        title = f"{measure}, {block[0].unit}: {subject}{f', {looks}' if looks else ''}"
-        title += f" ({block[0].repeats} repeats, load up to {max(r.load for r in block):g})"
         bars = [
-            _bar(row, 2 * BAR + i * BAR, longest, row.contender == block[0].contender)
+            _bar(row, (3 + i) * BAR, longest, row.contender == block[0].contender)
             for i, row in enumerate(block)
         ]
-        blocks.append({"top": top, "title": title, "bars": bars})
-        top += (len(block) + 3) * BAR
-    return {"blocks": blocks, "height": top, "width": NAMES + WIDTH + 160, "names": NAMES}
+        repeats = f"{block[0].repeats} repeats, load up to {max(r.load for r in block):g}"
+        title, below = f"{subject}: {block[0].unit}", "; ".join(filter(None, (looks, repeats)))
+        blocks.append({"top": top, "title": title, "below": below, "bars": bars})
+        top += (len(block) + 4) * BAR
+    names = 16 + round(LETTER * max(len(bar["name"]) for block in blocks for bar in block["bars"]))
+    width = max(names + WIDTH + 140, *(16 + round(LETTER * len(b["below"])) for b in blocks))
+    return {"blocks": blocks, "height": top, "width": width, "names": names}
 
 
 def _bar(row: Figure, top: int, longest: float, ours: bool) -> dict[str, Any]:
