@@ -178,7 +178,8 @@ def test_a_network_without_a_checkpoint_has_random_weights(tmp_path, capsys):
 
 
 def test_recomputing_answers_alike_and_takes_part(tmp_path, capsys):
-    policy = load("maniflow", None, TINY, "Toy/reach-v0", {})
+    policy = load("maniflow", None, TINY, "Toy/reach-v0", {}, tmp_path)
+    assert torch.get_num_threads() == TINY.threads
     with torch.no_grad():
         for weight in policy.module.parameters():
             weight.normal_(std=0.2, generator=torch.Generator().manual_seed(weight.numel()))

@@ -55,7 +55,8 @@ class Asked:
         if self.policy is None:
             return StandIn(self.observations or ("proprio", "state"), self.n_obs, self.chunk)
         options = self.settings["env"]
-        return load(self.policy, self.checkpoint, self.settings["policy"], env, options)
+        settings = self.settings["policy"]
+        return load(self.policy, self.checkpoint, settings, env, options, self.scratch)
 
     def jobs(self, env: str) -> list[EnvJob]:
         """The environment work of one task, with all cores and with fewer."""

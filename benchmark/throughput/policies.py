@@ -26,9 +26,15 @@ Window = dict[str, np.ndarray]
 
 
 def load(
-    name: str, checkpoint: Path | None, settings: Any, env: str, options: Mapping[str, Any]
+    name: str,
+    checkpoint: Path | None,
+    settings: Any,
+    env: str,
+    options: Mapping[str, Any],
+    scratch: Path,
 ) -> Policy:
-    """The policy to time; a trainable one without a checkpoint has random weights.
+    """The policy to time; a trainable one without a checkpoint has random weights, and is read from
+    a file in ``scratch`` like any other, so that it has its device and threads.
 
     ``settings``: the ``policy`` section; then an instance of the policy's ``Config``.
     """
@@ -38,7 +44,10 @@ def load(
     spec = settings.spec()
     asked = {**spec.env_options, **options, "observations": spec.observations}
     with make_pool(env, asked) as pool:
-        return kind.build(settings.resolved(), pool.interface, Normalizer({}))
+        policy = kind.build(settings.resolved(), pool.interface, Normalizer({}))
+    file = scratch / "random_weights.pt"
+    policy.save(file)
+    return kind.from_options(file, {})
 
 
 @dataclass(frozen=True)
